@@ -1,0 +1,415 @@
+//! One server as a client sees it: its announcement, its connection, and the task that polls it.
+
+use super::announcement::{Announcement, AnnouncementError, ServerEntry};
+use super::transport::Transport;
+use super::watched::{Pulse, Watched};
+use super::{BrokerOptions, WallClock};
+use foolscap::Furl;
+use futures_util::future::select_ok;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use tahoe_crypto::{ServerId, VerifyingKey};
+use tahoe_introducer::grid_manager::UploadPermit;
+use tahoe_storage_api::{Server, ServerVersion, StorageError, StorageService};
+use tahoe_storage_http::Nurl;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+/// Shortest pause between two polls, however many calls fail.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// A version (and with it the available space) that is older is asked for, also from a busy server.
+const OLDEST_VERSION: Duration = Duration::from_secs(20);
+
+/// Whether a server can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// It hasn't been asked yet.
+    Unstarted,
+    /// It answered when last asked.
+    Connected,
+    /// It answered when last asked, but a call failed since; it is being asked again.
+    Suspect {
+        /// How the call failed.
+        reason: String,
+    },
+    /// It didn't answer when last asked.
+    Failed {
+        /// What happened.
+        reason: String,
+    },
+    /// It can't be connected to, and that won't change while the node runs.
+    Unusable {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl ConnectionState {
+    /// Whether uploads and downloads may use the server.
+    pub fn is_connected(&self) -> bool {
+        matches!(self, Self::Connected | Self::Suspect { .. })
+    }
+}
+
+impl std::fmt::Display for ConnectionState {
+    /// The words of the status page and of `/?t=json`; the first, second and fourth are the
+    /// reference's.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unstarted => f.write_str("unstarted"),
+            Self::Connected => f.write_str("connected"),
+            Self::Suspect { reason } => write!(f, "connected, but a call failed: {reason}"),
+            Self::Failed { reason } => write!(f, "failure: {reason}"),
+            Self::Unusable { reason } => write!(f, "not connected: {reason}"),
+        }
+    }
+}
+
+/// What is known of a server now.
+#[derive(Debug, Clone)]
+pub struct ServerStatus {
+    /// Whether it can be reached.
+    pub state: ConnectionState,
+    /// When the present connection, or the last one, began.
+    pub connected_since: Option<SystemTime>,
+    /// When the last connection was found lost.
+    pub lost_at: Option<SystemTime>,
+    /// When it last answered.
+    pub last_answer: Option<SystemTime>,
+    /// What it said of itself when it last answered.
+    pub version: Option<ServerVersion>,
+}
+
+/// A server that a client knows.
+pub struct KnownServer {
+    id: ServerId,
+    announcement: Result<Announcement, AnnouncementError>,
+    permit: UploadPermit,
+    held: Mutex<Held>,
+    pulse: Arc<Pulse>,
+    connected_count: watch::Sender<usize>,
+}
+
+/// What changes of a server.
+struct Held {
+    status: ServerStatus,
+    /// How calls reach it, while it is connected.
+    server: Option<Arc<Server>>,
+    /// Whether another announcement has taken its place.
+    is_retired: bool,
+}
+
+impl KnownServer {
+    pub(super) fn new(
+        entry: ServerEntry,
+        grid_managers: &[VerifyingKey],
+        force_foolscap: bool,
+        connected_count: watch::Sender<usize>,
+    ) -> Arc<Self> {
+        let state = match unusable(&entry.announcement, force_foolscap) {
+            Some(reason) => ConnectionState::Unusable { reason },
+            None => ConnectionState::Unstarted,
+        };
+        let status = ServerStatus {
+            state,
+            connected_since: None,
+            lost_at: None,
+            last_answer: None,
+            version: None,
+        };
+        let announcement = entry.announcement.as_ref();
+        let certificates = announcement.map_or(&[][..], |ann| &ann.certificates);
+        Arc::new(Self {
+            permit: UploadPermit::new(grid_managers, certificates, &entry.id),
+            id: entry.id,
+            announcement: entry.announcement,
+            held: Mutex::new(Held {
+                status,
+                server: None,
+                is_retired: false,
+            }),
+            pulse: Arc::default(),
+            connected_count,
+        })
+    }
+
+    /// Its name on the grid.
+    pub fn id(&self) -> &ServerId {
+        &self.id
+    }
+
+    /// What its owner calls it; may be empty.
+    pub fn nickname(&self) -> &str {
+        self.announcement
+            .as_ref()
+            .map_or("", |announcement| &announcement.nickname)
+    }
+
+    /// What it announces, or why that can't be used.
+    pub fn announcement(&self) -> &Result<Announcement, AnnouncementError> {
+        &self.announcement
+    }
+
+    /// Whether new shares may be put there, and until when.
+    pub fn upload_permit(&self) -> UploadPermit {
+        self.permit
+    }
+
+    /// What is known of it now.
+    pub fn status(&self) -> ServerStatus {
+        let mut status = self.lock().status.clone();
+        if let (ConnectionState::Connected, Some(reason)) = (&status.state, self.pulse.suspicion())
+        {
+            status.state = ConnectionState::Suspect { reason };
+        }
+        status
+    }
+
+    /// The server itself, if it is connected, with the permit that it has now.
+    pub(super) fn connected(&self, now: SystemTime) -> Option<Arc<Server>> {
+        let server = self.lock().server.clone()?;
+        let upload_permitted = self.permit.is_valid_at(now);
+        if server.upload_permitted == upload_permitted {
+            return Some(server);
+        }
+        Some(Arc::new(Server {
+            upload_permitted,
+            ..(*server).clone()
+        }))
+    }
+
+    /// The task that keeps the status true; none for a server that can't be connected to.
+    pub(super) fn polling(
+        self: &Arc<Self>,
+        transport: &Arc<dyn Transport>,
+        clock: &WallClock,
+        options: &BrokerOptions,
+    ) -> Option<impl Future<Output = ()> + Send + 'static> {
+        if unusable(&self.announcement, options.force_foolscap).is_some() {
+            return None;
+        }
+        let announcement = self.announcement.clone().ok()?;
+        let poll = Poll {
+            server: Arc::clone(self),
+            announcement,
+            transport: Arc::clone(transport),
+            clock: Arc::clone(clock),
+            options: options.clone(),
+        };
+        Some(poll.run())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records an answer; `server` is how calls reach it from now on.
+    fn answered(&self, server: Arc<Server>, now: SystemTime) {
+        let version = server.version.clone();
+        let mut guard = self.lock();
+        let held = &mut *guard;
+        if held.is_retired {
+            return;
+        }
+        let status = &mut held.status;
+        if held.server.replace(server).is_none() {
+            status.connected_since = Some(now);
+            self.connected_count.send_modify(|count| *count += 1);
+            tracing::info!(server = self.id.short(), "server connected");
+        }
+        status.state = ConnectionState::Connected;
+        status.last_answer = Some(now);
+        status.version = Some(version);
+    }
+
+    /// Records that it answered something else than a poll.
+    fn heard(&self, now: SystemTime) {
+        self.lock().status.last_answer = Some(now);
+    }
+
+    /// Takes it out of the connected ones for good: its announcement was replaced.
+    pub(super) fn retire(&self) {
+        let mut held = self.lock();
+        held.is_retired = true;
+        if held.server.take().is_some() {
+            self.connected_count.send_modify(|count| *count -= 1);
+        }
+    }
+
+    /// Records that a poll failed.
+    fn failed(&self, reason: String, now: SystemTime) {
+        let mut guard = self.lock();
+        let held = &mut *guard;
+        let status = &mut held.status;
+        if held.server.take().is_some() {
+            status.lost_at = Some(now);
+            self.connected_count.send_modify(|count| *count -= 1);
+            tracing::warn!(server = self.id.short(), reason, "server lost");
+        }
+        status.state = ConnectionState::Failed { reason };
+    }
+}
+
+impl std::fmt::Debug for KnownServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KnownServer")
+            .field("id", &self.id)
+            .field("state", &self.lock().status.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a server with this announcement can never be connected to by this version.
+fn unusable(
+    announcement: &Result<Announcement, AnnouncementError>,
+    force_foolscap: bool,
+) -> Option<String> {
+    match announcement {
+        Err(error) => Some(error.to_string()),
+        Ok(announcement) if announcement.ways(force_foolscap).is_empty() => {
+            Some("its announcement doesn't say where it is".to_owned())
+        }
+        Ok(_) => None,
+    }
+}
+
+/// A way to a server.
+enum Way<'a> {
+    Https(&'a Nurl),
+    Foolscap(&'a Furl),
+}
+
+impl Announcement {
+    /// The ways to try, all at once: HTTPS, or Foolscap where there is no HTTPS or it isn't wanted.
+    fn ways(&self, force_foolscap: bool) -> Vec<Way<'_>> {
+        if force_foolscap || self.nurls.is_empty() {
+            self.furl.iter().map(Way::Foolscap).collect()
+        } else {
+            self.nurls.iter().map(Way::Https).collect()
+        }
+    }
+}
+
+/// What one server's polling task works with.
+struct Poll {
+    server: Arc<KnownServer>,
+    announcement: Announcement,
+    transport: Arc<dyn Transport>,
+    clock: WallClock,
+    options: BrokerOptions,
+}
+
+impl Poll {
+    async fn run(self) {
+        let mut service = None;
+        loop {
+            let asked = Instant::now();
+            let answer = self.ask(service.as_ref()).await;
+            let now = (self.clock)();
+            self.server.pulse.clear();
+            match answer {
+                Ok((version, answering)) => {
+                    self.server
+                        .answered(self.server_of(version, &answering), now);
+                    service = Some(answering);
+                }
+                // It is busy with other calls, and answers them.
+                Err(_) if service.is_some() && self.server.pulse.heard() >= Some(asked) => {
+                    self.server.heard(now);
+                }
+                Err(reason) => {
+                    self.server.failed(reason, now);
+                    service = None;
+                }
+            }
+            self.pause().await;
+        }
+    }
+
+    /// Asks the connected service for its version, or else every way to it for the first to answer.
+    async fn ask(
+        &self,
+        service: Option<&Arc<dyn StorageService>>,
+    ) -> Result<(ServerVersion, Arc<dyn StorageService>), String> {
+        let (limit, asked) = match service {
+            Some(service) => {
+                let service = Arc::clone(service);
+                let limit = self.options.poll_timeout;
+                (limit, timeout(limit, version_of(service)).await)
+            }
+            None => {
+                let limit = self.options.connect_timeout;
+                (limit, timeout(limit, self.connect()).await)
+            }
+        };
+        match asked {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err(StorageError::TimedOut { after: limit }.to_string()),
+        }
+    }
+
+    async fn connect(&self) -> Result<(ServerVersion, Arc<dyn StorageService>), StorageError> {
+        let attempt = |way| {
+            let connecting = match way {
+                Way::Https(nurl) => self.transport.connect(nurl),
+                Way::Foolscap(furl) => self.transport.connect_foolscap(furl),
+            };
+            Box::pin(async move { version_of(connecting?).await })
+        };
+        let ways = self.announcement.ways(self.options.force_foolscap);
+        let (answer, _) = select_ok(ways.into_iter().map(attempt)).await?;
+        Ok(answer)
+    }
+
+    fn server_of(&self, version: ServerVersion, service: &Arc<dyn StorageService>) -> Arc<Server> {
+        Arc::new(Server {
+            id: self.server.id.clone(),
+            nickname: self.announcement.nickname.clone(),
+            permutation_seed: self.announcement.permutation_seed.clone(),
+            tub_id: self.announcement.tub_id,
+            version,
+            upload_permitted: self.server.permit.is_valid_at((self.clock)()),
+            service: Arc::new(Watched::new(
+                Arc::clone(service),
+                Arc::clone(&self.server.pulse),
+            )),
+        })
+    }
+
+    /// Waits until the server must be asked again: the interval after it was last heard, or as soon
+    /// as a call fails.
+    async fn pause(&self) {
+        let began = Instant::now();
+        let interval = self.interval();
+        let pulse = &self.server.pulse;
+        sleep(SHORTEST_PAUSE.min(interval)).await;
+        loop {
+            let heard = pulse.heard().filter(|heard| *heard > began);
+            let due = heard.unwrap_or(began) + interval;
+            let due = due.min(began + OLDEST_VERSION.max(interval));
+            if pulse.suspicion().is_some() || Instant::now() >= due {
+                return;
+            }
+            if let Some(heard) = heard {
+                self.server.heard((self.clock)() - heard.elapsed());
+            }
+            // Either the time is up or a call failed; both are looked at again.
+            let _ = timeout_at(due, pulse.suspected()).await;
+        }
+    }
+
+    /// The poll interval, up to a tenth shorter, so that the polls of many servers spread out.
+    fn interval(&self) -> Duration {
+        let id = self.server.id.as_str().bytes().map(u32::from).sum::<u32>();
+        let shorter_by = self.options.poll_interval * (id % 100) / 1000;
+        self.options.poll_interval.saturating_sub(shorter_by)
+    }
+}
+
+async fn version_of(
+    service: Arc<dyn StorageService>,
+) -> Result<(ServerVersion, Arc<dyn StorageService>), StorageError> {
+    let version = service.version().await?;
+    Ok((version, service))
+}

@@ -1,0 +1,31 @@
+//! Rates of the primitives on one core: `cargo run --release -p tahoe-crypto --example rates`.
+#![allow(clippy::print_stdout, reason = "a program that reports to its user")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+use tahoe_crypto::{AesCtr, hash};
+
+const BLOCK_BYTES: usize = 350_000;
+
+fn main() {
+    let mut data = vec![7; BLOCK_BYTES];
+    let mut cipher = AesCtr::new(&[1; 16], 0);
+    report("AES-128-CTR", || cipher.apply(&mut data));
+    let data = vec![7; BLOCK_BYTES];
+    report("tagged SHA-256d", || _ = black_box(hash::block(&data)));
+    let quarter = BLOCK_BYTES / 4;
+    let quarters: Vec<&[u8]> = data.chunks_exact(quarter).collect();
+    report("the same of four blocks at once", || {
+        black_box(hash::blocks(&quarters));
+    });
+}
+
+fn report(name: &str, mut work: impl FnMut()) {
+    let (start, mut rounds) = (Instant::now(), 0_u32);
+    while start.elapsed() < Duration::from_secs(1) {
+        work();
+        rounds += 1;
+    }
+    let mib = f64::from(rounds) * BLOCK_BYTES as f64 / f64::from(1 << 20);
+    println!("{name}: {:.0} MiB/s", mib / start.elapsed().as_secs_f64());
+}

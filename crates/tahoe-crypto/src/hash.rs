@@ -1,0 +1,171 @@
+//! Tahoe's tagged hashes: SHA-256 twice over a netstring of the tag and the data.
+//!
+//! `tagged(T, x) = SHA256d(netstring(T) ‖ x)` and
+//! `pair(T, a, b) = SHA256d(netstring(T) ‖ netstring(a) ‖ netstring(b))`, where SHA256d is SHA-256
+//! applied twice. A shorter value is a prefix of the 32 bytes.
+
+#[cfg(target_arch = "x86_64")]
+mod lanes;
+
+use sha2::{Digest as _, Sha256};
+use tahoe_encoding::netstring;
+
+/// Bytes of a whole tagged hash.
+pub const HASH_LENGTH: usize = 32;
+
+/// A tagged hash of something.
+pub type Hash = [u8; HASH_LENGTH];
+
+/// Tag of the hash over one block of a share.
+pub const BLOCK_TAG: &[u8] = b"allmydata_encoded_subshare_v1";
+/// Tag of the hash over a URI extension block.
+pub const URI_EXTENSION_TAG: &[u8] = b"allmydata_uri_extension_v1";
+/// Tag of the hash over a file's whole ciphertext.
+pub const CIPHERTEXT_TAG: &[u8] = b"allmydata_crypttext_v1";
+/// Tag of the hash over one segment's ciphertext.
+pub const CIPHERTEXT_SEGMENT_TAG: &[u8] = b"allmydata_crypttext_segment_v1";
+
+/// Hashes a stream under a tag.
+#[derive(Clone)]
+pub struct TaggedHasher(Sha256);
+
+impl TaggedHasher {
+    /// Starts with nothing but the tag.
+    pub fn new(tag: &[u8]) -> Self {
+        Self(Sha256::new_with_prefix(netstring::encode(tag)))
+    }
+
+    /// Adds data.
+    pub fn update(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    /// Ends the stream.
+    pub fn finish(self) -> Hash {
+        Sha256::digest(self.0.finalize()).into()
+    }
+
+    /// Ends the stream and keeps the first `N ≤ 32` bytes.
+    pub fn finish_truncated<const N: usize>(self) -> [u8; N] {
+        truncate(self.finish())
+    }
+}
+
+impl std::fmt::Debug for TaggedHasher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TaggedHasher")
+    }
+}
+
+/// Hashes data under a tag.
+pub fn tagged(tag: &[u8], data: &[u8]) -> Hash {
+    let mut hasher = TaggedHasher::new(tag);
+    hasher.update(data);
+    hasher.finish()
+}
+
+/// Hashes two values under a tag.
+pub fn tagged_pair(tag: &[u8], first: &[u8], second: &[u8]) -> Hash {
+    let mut hasher = TaggedHasher::new(tag);
+    hasher.update(&netstring::encode(first));
+    hasher.update(&netstring::encode(second));
+    hasher.finish()
+}
+
+/// Hashes one block of a share.
+pub fn block(data: &[u8]) -> Hash {
+    tagged(BLOCK_TAG, data)
+}
+
+/// Hashes several blocks, with some luck in half the time that it takes one by one: neighbours of one
+/// length are hashed at the same time.
+pub fn blocks(blocks: &[&[u8]]) -> Vec<Hash> {
+    tagged_each(BLOCK_TAG, blocks)
+}
+
+/// Hashes several segments' ciphertext, as [`blocks`] does blocks.
+pub fn ciphertext_segments(segments: &[&[u8]]) -> Vec<Hash> {
+    tagged_each(CIPHERTEXT_SEGMENT_TAG, segments)
+}
+
+/// Hashes each of some values under a tag.
+fn tagged_each(tag: &[u8], values: &[&[u8]]) -> Vec<Hash> {
+    let prefix = netstring::encode(tag);
+    let groups = values.chunk_by(|one, next| one.len() == next.len());
+    let groups = groups.flat_map(|group| group.chunks(MOST_AT_ONCE));
+    let hash = |group: &[&[u8]]| match digests_at_once(&prefix, group) {
+        Some(digests) => digests
+            .iter()
+            .map(|digest| Sha256::digest(digest).into())
+            .collect(),
+        None => group.iter().map(|value| tagged(tag, value)).collect(),
+    };
+    groups
+        .flat_map(|group| -> Vec<Hash> { hash(group) })
+        .collect()
+}
+
+#[cfg(target_arch = "x86_64")]
+use lanes::{MOST as MOST_AT_ONCE, digests as digests_at_once};
+
+#[cfg(not(target_arch = "x86_64"))]
+const MOST_AT_ONCE: usize = 1;
+
+#[cfg(not(target_arch = "x86_64"))]
+fn digests_at_once(_prefix: &[u8], _values: &[&[u8]]) -> Option<Vec<Hash>> {
+    None
+}
+
+/// Hashes one segment's ciphertext.
+pub fn ciphertext_segment(data: &[u8]) -> Hash {
+    tagged(CIPHERTEXT_SEGMENT_TAG, data)
+}
+
+/// Hashes a serialised URI extension block.
+pub fn uri_extension(data: &[u8]) -> Hash {
+    tagged(URI_EXTENSION_TAG, data)
+}
+
+/// Keeps the first `N ≤ 32` bytes of a hash.
+pub(crate) fn truncate<const N: usize>(hash: Hash) -> [u8; N] {
+    *hash
+        .first_chunk()
+        .expect("callers ask for at most 32 bytes")
+}
+
+/// Six characters that tell secrets apart in a log without revealing them.
+pub(crate) fn log_fingerprint(secret: &[u8]) -> String {
+    let hash = tagged(b"tahoe-rust log fingerprint", secret);
+    tahoe_encoding::base32::encode(&hash[..4])[..6].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// All lengths around the ends of SHA-256's own blocks, in groups of all sizes.
+    #[test]
+    fn several_values_are_hashed_as_one_by_one() {
+        let bytes: Vec<u8> = (0..2000u32).map(|i| i.to_le_bytes()[0] ^ 0x5a).collect();
+        for length in (0..300).chain([1000, 1001]) {
+            for count in 0..10 {
+                let values: Vec<&[u8]> = (0..count).map(|i| &bytes[i..i + length]).collect();
+                let expected: Vec<Hash> = values.iter().map(|value| block(value)).collect();
+                assert_eq!(blocks(&values), expected, "{count} of {length} bytes");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn several_values_of_several_lengths(
+            values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..12),
+            tag in prop::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+            let expected: Vec<Hash> = values.iter().map(|value| tagged(&tag, value)).collect();
+            prop_assert_eq!(tagged_each(&tag, &values), expected);
+        }
+    }
+}

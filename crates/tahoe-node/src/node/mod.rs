@@ -1,0 +1,276 @@
+//! A running node: what its directory asks for, started in the right order and stopped in the
+//! reverse one.
+//!
+//! Stopping is bounded: whatever hangs is cut.
+
+mod client;
+mod discovery;
+mod exit_trigger;
+mod helper;
+mod introducer;
+mod listen;
+mod shared_port;
+mod storage;
+mod storage_status;
+mod tub;
+mod web;
+
+use crate::announcement::AnnouncementError;
+use crate::config::{ConfigError, Settings};
+use crate::directory::{DirectoryError, NodeDirectory};
+use crate::introducers::IntroducersError;
+use crate::logs::Logs;
+use crate::tub_address::AddressError;
+use crate::unavailable::{UnavailableError, refuse_unavailable};
+use exit_trigger::ExitTrigger;
+use foolscap::Tub;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use storage::StorageServer;
+use tahoe_client::{BlacklistError, Client, ServersFileError};
+use tahoe_storage_api::StorageError;
+use tahoe_storage_http::TlsError;
+use tahoe_storage_server::PickledState;
+use web::WebServer;
+
+pub use introducer::IntroducerNode;
+
+/// How long what is under way may take to end when the node stops.
+const GRACE: Duration = Duration::from_secs(3);
+/// How long stopping may take altogether.
+const MAX_STOP_TIME: Duration = Duration::from_secs(15);
+
+/// A node doesn't start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// tahoe.cfg can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The directory asks for something that this version can't do.
+    #[error(transparent)]
+    Unavailable(#[from] UnavailableError),
+    /// A file of the node directory can't be used.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// Where to listen isn't known.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// `private/servers.yaml` can't be used.
+    #[error(transparent)]
+    Servers(#[from] ServersFileError),
+    /// `access.blacklist` can't be used.
+    #[error(transparent)]
+    Blacklist(#[from] BlacklistError),
+    /// The storage directory holds state that has to be converted first.
+    #[error(transparent)]
+    PickledState(#[from] PickledState),
+    /// A port can't be listened on.
+    #[error("cannot listen on {address} ({what})")]
+    Listen {
+        /// The setting that names it.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// `private/node.pem` can't be used for TLS.
+    #[error("cannot use the certificate in private/node.pem")]
+    Certificate(#[source] TlsError),
+    /// The node's tub can't be made.
+    #[error("cannot set up Foolscap")]
+    Tub(#[from] foolscap::TubError),
+    /// The name in `private/storage.furl` can't be part of a NURL.
+    #[error(
+        "the name in private/storage.furl can't be used over HTTPS: set [storage] force_foolscap \
+         to true, or remove the file to get a new one"
+    )]
+    SwissnumNotForHttps,
+    /// It can't be told which introducers to use.
+    #[error(transparent)]
+    Introducers(#[from] IntroducersError),
+    /// What the storage server announces of itself can't be put together.
+    #[error(transparent)]
+    Announcement(#[from] AnnouncementError),
+    /// An introducer doesn't listen.
+    #[error("an introducer must listen: [node] tub.port is disabled in its tahoe.cfg")]
+    IntroducerMustListen,
+    /// The storage directory can't be opened.
+    #[error("cannot open the storage directory {directory}")]
+    Storage {
+        /// Which.
+        directory: std::path::PathBuf,
+        /// Why not.
+        source: StorageError,
+    },
+}
+
+/// A node that runs until it is stopped.
+#[derive(Debug)]
+pub struct Node {
+    client: Arc<Client>,
+    storage: Option<StorageServer>,
+    web: Option<WebServer>,
+    /// Connects to the introducers.
+    discovery: Option<Tub>,
+    /// Connects to the helper.
+    helper_connection: Option<Tub>,
+    /// Listens for the clients of the helper, if no storage server does.
+    helper: Option<Tub>,
+    exit_trigger: Option<ExitTrigger>,
+}
+
+impl Node {
+    /// Starts the node of a directory: keys are made if there are none, ports listened on.
+    ///
+    /// `version` is the name and version that others are told, such as `tahoe-lafs/1.20.0`. Must be
+    /// called inside a tokio runtime.
+    pub async fn start(directory: &NodeDirectory, version: &str) -> Result<Self, StartError> {
+        Self::start_logged(directory, version, None).await
+    }
+
+    /// The same; incidents of this log are written into the directory, and it is told at
+    /// `/private/logs/v1`.
+    pub async fn start_logged(
+        directory: &NodeDirectory,
+        version: &str,
+        logs: Option<&Logs>,
+    ) -> Result<Self, StartError> {
+        let settings = Settings::load(directory.path())?;
+        refuse_unavailable(&settings)?;
+        directory.create_private()?;
+        let certificate = directory.tub_certificate()?;
+        let key = directory.signing_key()?;
+        let identity = Identity { certificate, key };
+        if let Some(logs) = logs {
+            logs.belong_to(directory, identity.certificate.tub_id().to_string());
+        }
+        // Whoever has the directory may ask for what others must not: the token is new each time.
+        let token = directory.renew_api_auth_token()?;
+        let logs = logs.map(|logs| logs.for_web(&token));
+
+        let client = client::start(directory, &settings, &identity, version)?;
+        let storage = StorageServer::start(directory, &settings, &identity, version).await;
+        let storage = match storage {
+            Ok(storage) => storage,
+            Err(error) => {
+                client.stop().await;
+                return Err(error);
+            }
+        };
+        if let Some(storage) = &storage {
+            client.statistics().register(storage.statistics());
+        }
+        let mut node = Self {
+            client,
+            storage,
+            web: None,
+            discovery: None,
+            helper_connection: None,
+            helper: None,
+            exit_trigger: ExitTrigger::of(directory),
+        };
+        // Others may come as soon as they hear of this node: it serves already.
+        match discovery::start(directory, &settings, &identity, version, &node.client) {
+            Ok(discovery) => node.discovery = discovery,
+            Err(error) => {
+                node.stop().await;
+                return Err(error);
+            }
+        }
+        if let Err(error) = node.start_helpers(directory, &settings, &identity) {
+            node.stop().await;
+            return Err(error);
+        }
+        let storage = node.storage.as_ref().map(StorageServer::status);
+        match WebServer::start(directory, &settings, &node.client, storage, logs).await {
+            Ok(web) => node.web = web,
+            Err(error) => {
+                node.stop().await;
+                return Err(error);
+            }
+        }
+        Ok(node)
+    }
+
+    /// The helper that the node is, and the one that it uses.
+    fn start_helpers(
+        &mut self,
+        directory: &NodeDirectory,
+        settings: &Settings,
+        identity: &Identity,
+    ) -> Result<(), StartError> {
+        self.helper_connection = helper::connect(settings, &self.client)?;
+        let storage = self.storage.as_ref();
+        self.helper = helper::serve(directory, settings, identity, &self.client, storage)?;
+        Ok(())
+    }
+
+    /// Where the web interface is; none if there is none.
+    pub fn web_address(&self) -> Option<SocketAddr> {
+        self.web.as_ref().map(WebServer::address)
+    }
+
+    /// Where storage is served.
+    pub fn storage_addresses(&self) -> Vec<SocketAddr> {
+        self.storage
+            .as_ref()
+            .map(StorageServer::addresses)
+            .unwrap_or_default()
+    }
+
+    /// The client, for programs that use it without the web.
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// Returns when the file `exit_trigger` says so; never if it wasn't there at the start.
+    pub async fn exit_triggered(&self) {
+        match &self.exit_trigger {
+            Some(trigger) => trigger.triggered().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops: no new requests, a few seconds for those under way, everything on disk.
+    pub async fn stop(self) {
+        let stopping = async {
+            if let Some(web) = self.web {
+                web.stop().await;
+            }
+            // Before the storage server, which may be one of its servers.
+            self.client.stop().await;
+            let tubs = [self.discovery, self.helper_connection, self.helper];
+            for tub in tubs.into_iter().flatten() {
+                tub.stop().await;
+            }
+            if let Some(storage) = self.storage {
+                storage.stop().await;
+            }
+        };
+        if tokio::time::timeout(MAX_STOP_TIME, stopping).await.is_err() {
+            tracing::warn!("the node did not stop in {MAX_STOP_TIME:?}: the rest is cut");
+        }
+    }
+}
+
+/// Raises how many files this process may have open, connections included, as far as it may.
+pub fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays low");
+    }
+}
+
+/// Who the node is.
+struct Identity {
+    certificate: crate::TubCertificate,
+    key: tahoe_crypto::SigningKey,
+}
+
+#[cfg(test)]
+mod tests;

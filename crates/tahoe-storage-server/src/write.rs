@@ -1,0 +1,310 @@
+//! Writing, completing and aborting uploads of immutable shares.
+
+use crate::change::{Action, Change};
+use crate::containers::{Edit, IMMUTABLE_DATA_OFFSET, new_immutable_header};
+use crate::disk::{OpenFile, failed};
+use crate::handles::read_exact;
+use crate::statistics::Category;
+use crate::store::Store;
+use crate::uploads::{MAX_WRITTEN_RANGES, Progress, Upload, UploadEnd};
+use bytes::Bytes;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Instant;
+use tahoe_crypto::{StorageIndex, UploadSecret};
+use tahoe_storage_api::{ShareKind, ShareNumber, StorageError, WriteProgress};
+
+/// A share of at most this size is made durable through the journal, a larger one by syncing its
+/// own file and directories.
+const LARGEST_JOURNALED_SHARE: u64 = 64 << 10;
+
+/// An upload and where it goes.
+struct Target<'a> {
+    storage_index: &'a StorageIndex,
+    share: ShareNumber,
+    upload: &'a Upload,
+}
+
+impl Store {
+    pub(crate) fn write_share(
+        &self,
+        storage_index: &StorageIndex,
+        share: ShareNumber,
+        secret: &UploadSecret,
+        offset: u64,
+        data: &Bytes,
+    ) -> Result<WriteProgress, StorageError> {
+        let started = Instant::now();
+        self.abort_idle_uploads();
+        let upload = self.uploads.find(storage_index, share);
+        let upload = upload.ok_or(StorageError::NoSuchShare)?;
+        if upload.secret != *secret {
+            return Err(StorageError::BadUploadSecret);
+        }
+        let target = Target {
+            storage_index,
+            share,
+            upload: &upload,
+        };
+        let mut progress = upload.lock();
+        if progress.end.is_some() {
+            return Err(StorageError::NoSuchShare);
+        }
+        upload.touch(self.config.clock.elapsed());
+        let range = range_of(offset, data)?;
+        if range.end > upload.size {
+            return Err(StorageError::OutOfRange);
+        }
+        let whole = (range == (0..upload.size)).then_some(data);
+        if upload.size > LARGEST_JOURNALED_SHARE || whole.is_none() || progress.has_file {
+            self.write_range(&target, &mut progress, &range, data)?;
+        }
+        self.recorder.record(Category::Write, started.elapsed());
+        if whole.is_none() && !progress.written.covers(upload.size) {
+            let missing = progress.written.missing(upload.size);
+            return Ok(WriteProgress::Partial { missing });
+        }
+        self.complete(&target, &mut progress, whole)?;
+        Ok(WriteProgress::Complete)
+    }
+
+    /// Writes a range of a share to its incoming file, unless it disagrees with what was written.
+    fn write_range(
+        &self,
+        target: &Target<'_>,
+        progress: &mut Progress,
+        range: &Range<u64>,
+        data: &Bytes,
+    ) -> Result<(), StorageError> {
+        let mut written = progress.written.clone();
+        written.insert(range.clone());
+        if written.count() > MAX_WRITTEN_RANGES {
+            return Err(StorageError::InvalidRequest {
+                reason: "the writes of this share leave too many gaps".to_owned(),
+            });
+        }
+        if !self.config.discard_data {
+            let file = self.incoming_file(target, progress)?;
+            for part in progress.written.overlaps(range.clone()) {
+                let written = &data[index(part.start - range.start)..index(part.end - range.start)];
+                let place = IMMUTABLE_DATA_OFFSET + part.start;
+                let found = read_exact(&file.file, place, written.len());
+                if found.map_err(failed("read", &file.path))? != written {
+                    return Err(StorageError::ConflictingWrite);
+                }
+            }
+            let place = IMMUTABLE_DATA_OFFSET + range.start;
+            self.disk.write_at(&file, place, data)?;
+        } else if !progress.has_file {
+            self.incoming_file(target, progress)?;
+        }
+        progress.written = written;
+        Ok(())
+    }
+
+    /// Opens the file of an upload; makes it with its header and lease if this is the first write.
+    fn incoming_file(
+        &self,
+        target: &Target<'_>,
+        progress: &mut Progress,
+    ) -> Result<OpenFile, StorageError> {
+        let path = self.incoming_path(target);
+        if progress.has_file {
+            return self.disk.open_file(&path);
+        }
+        // Another upload may be removing the directory.
+        let _lock = self.locks.write(target.storage_index);
+        let bucket = self.layout.incoming_bucket(target.storage_index);
+        self.disk.make_directories(&bucket)?;
+        let file = self.disk.create_file(&path)?;
+        progress.has_file = true;
+        let size = target.upload.size;
+        self.disk.write_at(&file, 0, &new_immutable_header(size))?;
+        let lease = &target.upload.lease_record;
+        self.disk
+            .write_at(&file, IMMUTABLE_DATA_OFFSET.saturating_add(size), lease)?;
+        Ok(file)
+    }
+
+    /// Makes a share durable and visible. If that fails, the upload is aborted.
+    fn complete(
+        &self,
+        target: &Target<'_>,
+        progress: &mut Progress,
+        whole: Option<&Bytes>,
+    ) -> Result<(), StorageError> {
+        let started = Instant::now();
+        let completed = if target.upload.size > LARGEST_JOURNALED_SHARE {
+            self.complete_by_sync(target, progress)
+        } else {
+            self.complete_by_journal(target, progress, whole)
+        };
+        if let Err(error) = completed {
+            self.end_aborted(target, progress);
+            return Err(error);
+        }
+        let overhead = target.upload.lease_record.len() as u64 + IMMUTABLE_DATA_OFFSET;
+        self.recorder.record_added(target.upload.size + overhead);
+        self.recorder.record(Category::Close, started.elapsed());
+        Ok(())
+    }
+
+    /// Syncs the file, gives it its name and syncs the names on the way to it.
+    fn complete_by_sync(
+        &self,
+        target: &Target<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), StorageError> {
+        let (index, share) = (target.storage_index, target.share);
+        let incoming = self.disk.open_file(&self.incoming_path(target))?;
+        self.disk.sync_file(&incoming)?;
+        let bucket = self.layout.bucket(index);
+        {
+            let _lock = self.locks.write(index);
+            self.disk.make_directories(&bucket)?;
+            self.disk
+                .rename(&incoming.path, &self.layout.share(index, share))?;
+            progress.has_file = false;
+            self.remove_incoming_bucket(target);
+        }
+        // Nobody sees the share as long as it is among the uploads.
+        self.disk.sync_directory(&bucket)?;
+        if let Some(prefix) = bucket.parent() {
+            self.disk.sync_directory(prefix)?;
+        }
+        self.disk.sync_directory(self.layout.shares())?;
+        let _lock = self.locks.write(index);
+        self.end(target, progress, UploadEnd::Completed);
+        Ok(())
+    }
+
+    /// Makes the container anew as a change that the journal keeps.
+    fn complete_by_journal(
+        &self,
+        target: &Target<'_>,
+        progress: &mut Progress,
+        whole: Option<&Bytes>,
+    ) -> Result<(), StorageError> {
+        let data = match whole {
+            Some(data) if !self.config.discard_data => Bytes::clone(data),
+            _ if progress.has_file => {
+                let incoming = self.disk.open_file(&self.incoming_path(target))?;
+                read_exact(
+                    &incoming.file,
+                    IMMUTABLE_DATA_OFFSET,
+                    index(target.upload.size),
+                )
+                .map_err(failed("read", &incoming.path))?
+            }
+            _ => vec![0; index(target.upload.size)].into(),
+        };
+        let header = new_immutable_header(target.upload.size);
+        let container = [&header[..], &data, &target.upload.lease_record].concat();
+        let action = Action::Create(vec![Edit::write(0, container)]);
+        let change = Change {
+            storage_index: *target.storage_index,
+            shares: vec![(target.share, action)],
+        };
+        let _lock = self.locks.write(target.storage_index);
+        self.carry_out(&change)?;
+        self.remove_incoming_file(target, progress);
+        self.end(target, progress, UploadEnd::Completed);
+        Ok(())
+    }
+
+    pub(crate) fn abort_share(
+        &self,
+        storage_index: &StorageIndex,
+        share: ShareNumber,
+        secret: &UploadSecret,
+    ) -> Result<(), StorageError> {
+        self.abort_idle_uploads();
+        let Some(upload) = self.uploads.find(storage_index, share) else {
+            let complete = self.list_shares(ShareKind::Immutable, storage_index)?;
+            return Err(if complete.contains(&share) {
+                StorageError::AlreadyComplete
+            } else {
+                StorageError::NoSuchShare
+            });
+        };
+        if upload.secret != *secret {
+            return Err(StorageError::BadUploadSecret);
+        }
+        let target = Target {
+            storage_index,
+            share,
+            upload: &upload,
+        };
+        let mut progress = upload.lock();
+        match progress.end {
+            Some(UploadEnd::Completed) => Err(StorageError::AlreadyComplete),
+            Some(UploadEnd::Aborted) => Err(StorageError::NoSuchShare),
+            None => {
+                self.end_aborted(&target, &mut progress);
+                Ok(())
+            }
+        }
+    }
+
+    /// Aborts the uploads that nobody touched for too long; returns how many.
+    pub(crate) fn abort_idle_uploads(&self) -> usize {
+        let idle = self.uploads.idle(self.config.clock.elapsed());
+        let mut aborted = 0;
+        for (storage_index, share, upload) in &idle {
+            let mut progress = upload.lock();
+            if progress.end.is_none() {
+                let target = Target {
+                    storage_index,
+                    share: *share,
+                    upload,
+                };
+                self.end_aborted(&target, &mut progress);
+                aborted += 1;
+            }
+        }
+        aborted
+    }
+
+    fn end_aborted(&self, target: &Target<'_>, progress: &mut Progress) {
+        let _lock = self.locks.write(target.storage_index);
+        self.remove_incoming_file(target, progress);
+        self.end(target, progress, UploadEnd::Aborted);
+        self.recorder.record_abort();
+    }
+
+    fn end(&self, target: &Target<'_>, progress: &mut Progress, end: UploadEnd) {
+        progress.end = Some(end);
+        self.uploads.remove(target.storage_index, target.share);
+    }
+
+    fn remove_incoming_file(&self, target: &Target<'_>, progress: &mut Progress) {
+        if !progress.has_file {
+            return;
+        }
+        progress.has_file = false;
+        if let Err(error) = self.disk.remove_file(&self.incoming_path(target)) {
+            tracing::warn!(%error, "an upload's file is left until the next start");
+        }
+        self.remove_incoming_bucket(target);
+    }
+
+    fn remove_incoming_bucket(&self, target: &Target<'_>) {
+        let bucket = self.layout.incoming_bucket(target.storage_index);
+        self.disk.remove_if_empty(&bucket);
+    }
+
+    fn incoming_path(&self, target: &Target<'_>) -> PathBuf {
+        let bucket = self.layout.incoming_bucket(target.storage_index);
+        bucket.join(target.share.to_string())
+    }
+}
+
+fn range_of(offset: u64, data: &Bytes) -> Result<Range<u64>, StorageError> {
+    let end = offset.checked_add(data.len() as u64);
+    Ok(offset..end.ok_or(StorageError::OutOfRange)?)
+}
+
+/// An offset into bytes that are in memory.
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).expect("what is in memory has a usize for its length")
+}

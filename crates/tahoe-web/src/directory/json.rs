@@ -1,0 +1,72 @@
+//! Directories and their children as JSON.
+
+use serde_json::{Map, Value, json};
+use tahoe_caps::{MutableFormat, ReadFileCap, Target};
+use tahoe_client::{Directory, Listing, Metadata, Node};
+
+/// `["dirnode", {…}]` of a directory.
+pub(super) fn directory(directory: &Directory, listing: &Listing) -> Value {
+    let mut children = Map::new();
+    for (name, one) in listing.children() {
+        children.insert(name.as_str().to_owned(), child(&one.node, &one.metadata));
+    }
+    let node = directory.to_node();
+    let mut facts = Map::new();
+    facts.insert("children".to_owned(), Value::Object(children));
+    insert(&mut facts, "ro_uri", node.read_cap_text());
+    insert(&mut facts, "rw_uri", node.write_cap_text());
+    insert(&mut facts, "verify_uri", verify_cap_text(&node));
+    facts.insert("mutable".to_owned(), directory.is_mutable().into());
+    json!(["dirnode", facts])
+}
+
+/// `["filenode" | "dirnode" | "unknown", {…}]` of a child in a listing.
+fn child(node: &Node, metadata: &Metadata) -> Value {
+    let mut facts = Map::new();
+    let kind = match node.target() {
+        Some(Target::File) => {
+            file_facts(&mut facts, node);
+            "filenode"
+        }
+        Some(Target::Directory) => {
+            let mutable = node.is_mutable() == Some(true);
+            facts.insert("mutable".to_owned(), mutable.into());
+            "dirnode"
+        }
+        None => "unknown",
+    };
+    let metadata = metadata.as_object().clone();
+    facts.insert("metadata".to_owned(), Value::Object(metadata));
+    insert(&mut facts, "rw_uri", node.write_cap_text());
+    insert(&mut facts, "ro_uri", node.read_cap_text());
+    insert(&mut facts, "verify_uri", verify_cap_text(node));
+    json!([kind, facts])
+}
+
+fn file_facts(facts: &mut Map<String, Value>, node: &Node) {
+    let file = node.to_read().map(|cap| cap.file);
+    let (mutable, format, size) = match file {
+        Some(ReadFileCap::Mutable(cap)) => match cap.format {
+            MutableFormat::Sdmf => (true, "SDMF", None),
+            MutableFormat::Mdmf => (true, "MDMF", None),
+        },
+        Some(ReadFileCap::Chk(cap)) => (false, "CHK", Some(cap.size)),
+        Some(ReadFileCap::Literal(cap)) => (false, "CHK", Some(cap.content().len() as u64)),
+        None => return,
+    };
+    facts.insert("mutable".to_owned(), mutable.into());
+    facts.insert("format".to_owned(), format.into());
+    if let Some(size) = size {
+        facts.insert("size".to_owned(), size.into());
+    }
+}
+
+fn verify_cap_text(node: &Node) -> Option<String> {
+    node.to_verify().map(|cap| cap.to_text())
+}
+
+fn insert(facts: &mut Map<String, Value>, key: &str, text: Option<String>) {
+    if let Some(text) = text {
+        facts.insert(key.to_owned(), text.into());
+    }
+}

@@ -1,0 +1,155 @@
+//! What a client is told when something doesn't work.
+//!
+//! As in the reference there are three shapes. What goes wrong while a resource is rendered is one
+//! line or paragraph of plain text. What goes wrong while the path is walked, before there is a
+//! resource, is a small HTML page. And a failure that the reference has no sentence for is a 500 with
+//! the name of its exception: HTML for a client that takes it, plain text for others.
+
+use crate::html::{self, Html};
+use crate::python_text::text_repr;
+use crate::response;
+use axum::response::Response;
+use http::header::{ACCEPT, ALLOW};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+/// An answer that isn't what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WebError {
+    status: StatusCode,
+    shape: Shape,
+    text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Shape {
+    Text,
+    Page { title: String },
+    Failure { class: &'static str },
+    NotAllowed { allowed: &'static str },
+}
+
+impl WebError {
+    /// Plain text.
+    pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Self {
+        Self {
+            status,
+            shape: Shape::Text,
+            text: text.into(),
+        }
+    }
+
+    /// The answer to a `t=` that a page doesn't know.
+    pub(crate) fn unknown_format(t: &[u8]) -> Self {
+        let shown = text_repr(&String::from_utf8_lossy(t));
+        let message = format!("Unknown t value: {shown}");
+        Self::page(StatusCode::BAD_REQUEST, "Bad Format", message)
+    }
+
+    /// A page with a title and a sentence.
+    pub(crate) fn page(
+        status: StatusCode,
+        title: impl Into<String>,
+        text: impl Into<String>,
+    ) -> Self {
+        let title = title.into();
+        Self {
+            status,
+            shape: Shape::Page { title },
+            text: text.into(),
+        }
+    }
+
+    /// A 500 that names the reference's exception: `class` with its module.
+    pub(crate) fn failure(class: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            shape: Shape::Failure { class },
+            text: text.into(),
+        }
+    }
+
+    /// The same said while the path is walked, which is a page.
+    pub(crate) fn into_page(self) -> Self {
+        match self.shape {
+            Shape::Text => Self::page(self.status, "Error", self.text),
+            Shape::Page { .. } | Shape::Failure { .. } | Shape::NotAllowed { .. } => self,
+        }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// There is nothing at this path.
+    pub(crate) fn not_found() -> Self {
+        Self::page(
+            StatusCode::NOT_FOUND,
+            "No Such Resource",
+            "Sorry. No luck finding that resource.",
+        )
+    }
+
+    /// What the resource can't do: 405 for a POST, 501 for methods that the reference's web server
+    /// doesn't know by itself.
+    pub(crate) fn method(method: &Method, allowed: &'static str) -> Self {
+        if method == Method::POST {
+            return Self {
+                status: StatusCode::METHOD_NOT_ALLOWED,
+                shape: Shape::NotAllowed { allowed },
+                text: format!("A POST isn't possible here, only {allowed}."),
+            };
+        }
+        Self::page(
+            StatusCode::NOT_IMPLEMENTED,
+            "Huh?",
+            format!("I don't know how to treat a {method} request."),
+        )
+    }
+
+    /// The answer, for a request with these headers.
+    pub(crate) fn into_response(self, request: &HeaderMap) -> Response {
+        match self.shape {
+            Shape::Text => response::error_text(self.status, self.text),
+            Shape::Page { title } => page(self.status, &title, &self.text),
+            Shape::NotAllowed { allowed } => {
+                let mut response = page(self.status, "Method Not Allowed", &self.text);
+                let allowed = HeaderValue::from_static(allowed);
+                response.headers_mut().insert(ALLOW, allowed);
+                response
+            }
+            Shape::Failure { class } if wants_html(request) => {
+                let mut body = Html::default();
+                body.raw("<p class=\"error\"><strong>").text(class);
+                body.raw("</strong>: ").text(&self.text).raw("</p>");
+                let page = html::page("Exception", &body);
+                response::html(self.status, "text/html", page)
+            }
+            Shape::Failure { class } => {
+                response::error_text(self.status, format!("{class}: {}\n", self.text))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for WebError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn page(status: StatusCode, title: &str, text: &str) -> Response {
+    let mut body = Html::default();
+    body.raw("<p>").text(text).raw("</p>");
+    let heading = format!("{} - {title}", status.as_u16());
+    let page = html::page_with_heading(&heading, title, &body);
+    response::html(status, "text/html; charset=utf-8", page)
+}
+
+fn wants_html(request: &HeaderMap) -> bool {
+    let accept = request.get(ACCEPT).map(HeaderValue::as_bytes);
+    let accept = accept.filter(|accept| !accept.is_empty()).unwrap_or(b"*/*");
+    let accept = String::from_utf8_lossy(accept);
+    ["*/*", "text/*", "text/html"]
+        .iter()
+        .any(|kind| accept.contains(kind))
+}

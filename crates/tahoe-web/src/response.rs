@@ -1,0 +1,61 @@
+//! The few shapes of complete answers.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, StatusCode};
+
+/// What our own pages may do: show themselves and our style sheet and images, send their forms to
+/// us. No scripts, nothing from elsewhere, no framing.
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'",
+);
+
+/// An answer with this content type and body.
+pub(crate) fn with_type(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<bytes::Bytes>,
+) -> Response {
+    let body = body.into();
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_LENGTH, body.len().into());
+    *response.body_mut() = Body::from(body);
+    response
+}
+
+/// One of our own pages.
+pub(crate) fn html(status: StatusCode, content_type: &'static str, page: String) -> Response {
+    let mut response = with_type(status, content_type, page);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
+    response
+}
+
+/// An error as plain text.
+pub(crate) fn error_text(status: StatusCode, text: String) -> Response {
+    with_type(status, "text/plain;charset=utf-8", text)
+}
+
+/// Plain text, for a cap or JSON.
+pub(crate) fn plain(text: String) -> Response {
+    with_type(StatusCode::OK, "text/plain", text)
+}
+
+/// A redirection to a path of ours or to a URL; `location` must be percent-encoded.
+pub(crate) fn redirect(status: StatusCode, location: &str) -> Response {
+    let mut body = crate::html::Html::default();
+    body.raw("<p><a href=\"")
+        .text(location)
+        .raw("\">click here</a></p>");
+    let page = crate::html::page("Found", &body);
+    let mut response = html(status, "text/html; charset=utf-8", page);
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}

@@ -1,0 +1,51 @@
+//! `tahoe create-introducer`: a node that tells others of each other.
+
+use super::NodeDirectoryOption;
+use super::create_client::not_empty;
+use super::create_node::{OverlayOptions, Place};
+use crate::Context;
+use crate::error::{CommandError, Result};
+use crate::quote::quoted_path;
+use clap::Args;
+use tahoe_node::{CreateError, NewIntroducer};
+
+/// Create an introducer, by which the nodes of a grid find each other
+///
+/// Others must be able to reach it: say under which name with --hostname, or exactly how with --port
+/// and --location. When it runs, its address is in private/introducer.furl; give that to each node of
+/// the grid, for instance with `tahoe create-node --introducer`.
+#[derive(Args)]
+pub(crate) struct CreateIntroducer {
+    #[command(flatten)]
+    directory: NodeDirectoryOption,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    overlay: OverlayOptions,
+    /// Forbid every setting that would reveal the node's address (not available in this version)
+    #[arg(long)]
+    hide_ip: bool,
+}
+
+impl CreateIntroducer {
+    pub(crate) fn run(self, context: &Context) -> Result {
+        let directory = self.directory.named_path(context)?;
+        self.overlay.refuse()?;
+        if self.hide_ip {
+            let message =
+                "--hide-ip isn't available in this version, which has neither Tor nor I2P";
+            return Err(CommandError::usage(message));
+        }
+        let listen = self.place.listen()?;
+        let created = NewIntroducer { listen }.create(&directory);
+        created.map_err(|error| match error {
+            CreateError::NotEmpty => not_empty(&directory),
+            other => CommandError::caused_by(&other),
+        })?;
+        let shown = quoted_path(&directory);
+        context
+            .output
+            .line(&format!("Introducer created in {shown}"));
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! What every command has in common.
+
+use crate::{both, check_both_refuse, ours, run};
+
+#[test]
+fn wrong_usage_shows_the_usage_on_standard_output_and_exits_with_1() {
+    let refused = check_both_refuse(&[
+        &[],
+        &["--oops"],
+        &["nonsense"],
+        &["create-node", "--oops"],
+        &["put", "--version"],
+        &["put", "a", "b", "c"],
+        &["get"],
+        &["put", "--format=nonsense"],
+        &["put", "--node-url=nonsense"],
+        &["put", "--", "-x"],
+        &["debug"],
+        &["debug", "nonsense"],
+        &["-d", "a", "create-client", "-C", "b"],
+        &["-d", "a", "create-client", "b"],
+        &["create-client", "-C", "a", "b"],
+        &["create-client", "a", "b"],
+        &["create-client", "--shares-needed=x"],
+    ]);
+    for output in refused {
+        assert!(output.stdout.contains("Usage:"), "{output:?}");
+        assert!(output.stdout.contains("tahoe:  "), "{output:?}");
+        assert_eq!(output.stderr, "");
+    }
+}
+
+#[test]
+fn help_and_version_succeed() {
+    let commands: [&[&str]; 7] = [
+        &["--version"],
+        &["-V"],
+        &["--version-and-path"],
+        &["-q", "--version"],
+        &["--help"],
+        &["create-node", "--help"],
+        &["debug", "--help"],
+    ];
+    let outputs = both(&commands);
+    for (arguments, (ours, theirs)) in commands.iter().zip(&outputs) {
+        assert_eq!(
+            (ours.code, theirs.code),
+            (0, 0),
+            "{arguments:?}: {ours:?} {theirs:?}"
+        );
+        assert_eq!(ours.stderr, "");
+        assert!(!ours.stdout.is_empty());
+    }
+    for (ours, theirs) in &outputs[..4] {
+        assert!(
+            ours.stdout.starts_with(theirs.stdout.trim()),
+            "{ours:?}, {theirs:?}"
+        );
+    }
+}
+
+#[test]
+fn the_message_is_the_last_line() {
+    let home = tempfile::tempdir().unwrap();
+    let last_line = |arguments: &[&str]| {
+        let output = run(&ours(), home.path(), arguments);
+        let line = output.stdout.trim_end().lines().last().map(str::to_owned);
+        line.unwrap_or_default()
+    };
+    let cases: [(&[&str], &str); 7] = [
+        (&[], "must specify a command"),
+        (&["nonsense"], "Unknown command: nonsense"),
+        (
+            &["invite"],
+            "the following required arguments were not provided: <NICKNAME>",
+        ),
+        (
+            &["--quet"],
+            "unexpected argument '--quet' found; tip: a similar argument exists: '--quiet'",
+        ),
+        (&["put", "--version"], "--version stands before the command"),
+        (
+            &["create-node", "--hostname=h", "--", "-x"],
+            "the path '-x' cannot start with '-': write './-x' if you mean a file of that name",
+        ),
+        (
+            &["-d", "a", "create-client", "-C", "b"],
+            "the --node-directory (or -d) option and the --basedir (or -C) option cannot both be \
+             used",
+        ),
+    ];
+    for (arguments, message) in cases {
+        let line = last_line(arguments);
+        assert!(
+            line.ends_with(&format!("tahoe:  {message}")),
+            "{arguments:?}: {line}"
+        );
+    }
+}
+
+#[test]
+fn long_options_may_be_abbreviated() {
+    let home = tempfile::tempdir().unwrap();
+    let made = run(
+        &ours(),
+        home.path(),
+        &["--quiet", "--node-dir", "n", "create-client"],
+    );
+    assert_eq!((made.code, made.stdout.as_str()), (0, ""));
+    assert!(home.path().join("n/tahoe.cfg").exists());
+}
+
+#[test]
+fn man_pages_and_completions_come_from_the_same_definition() {
+    let home = tempfile::tempdir().unwrap();
+    assert_eq!(run(&ours(), home.path(), &["generate", "man", "."]).code, 0);
+    let page = std::fs::read_to_string(home.path().join("tahoe-put.1")).unwrap();
+    assert!(page.contains("LOCAL"));
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&ours(), home.path(), &["generate", "completions", shell]);
+        assert!(
+            script.code == 0 && script.stdout.contains("create-node"),
+            "{shell}"
+        );
+    }
+}
