@@ -34,8 +34,9 @@ pub(crate) const PONG: u8 = 0x8f;
 
 /// How much room is made ahead for the body of a token that has begun to arrive, in bytes.
 ///
-/// What a peer claims costs it as many bytes as it costs us, but for this much.
-const READ_AHEAD: usize = 256 << 10;
+/// It is address space, not memory, until the bytes have come: what a peer claims costs it as many
+/// bytes as it costs us.
+const READ_AHEAD: usize = 2 << 20;
 
 /// One token.
 #[derive(Debug, Clone, PartialEq)]

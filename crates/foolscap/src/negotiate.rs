@@ -9,11 +9,15 @@ use foolscap_proto::negotiation::{
 use rustls::{ClientConfig, ServerConfig};
 use std::io;
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// How much is read at once, in bytes.
 const READ_BYTES: usize = 4096;
+/// How much is read from the socket at once, in bytes; TLS by itself would take a record at a time.
+const SOCKET_BYTES: usize = 64 << 10;
+/// How much plaintext and ciphertext TLS may hold each, in bytes.
+const TLS_BYTES: usize = 256 << 10;
 
 /// A stream on which both sides agree.
 pub(crate) struct Agreed<C> {
@@ -63,7 +67,11 @@ pub(crate) async fn as_client<A: Admission>(
         return Err(NegotiationError::NotSwitching("too much".to_owned()).into());
     }
     let connector = TlsConnector::from(tls);
-    let stream = connector.connect(tls::server_name(), stream).await?;
+    let stream = BufReader::with_capacity(SOCKET_BYTES, stream);
+    let limit = |tls: &mut rustls::ClientConnection| tls.set_buffer_limit(Some(TLS_BYTES));
+    let stream = connector
+        .connect_with(tls::server_name(), stream, limit)
+        .await?;
     let certified = tls::peer_id(stream.get_ref().1.peer_certificates());
     let role = Role::Client {
         target,
@@ -104,8 +112,9 @@ pub(crate) async fn as_server<A: Admission>(
     stream.flush().await?;
     let rest = io::Cursor::new(reader.into_rest());
     let (read, write) = tokio::io::split(stream);
-    let stream = tokio::io::join(rest.chain(read), write);
-    let stream = TlsAcceptor::from(tls).accept(stream).await?;
+    let stream = tokio::io::join(BufReader::with_capacity(SOCKET_BYTES, rest.chain(read)), write);
+    let limit = |tls: &mut rustls::ServerConnection| tls.set_buffer_limit(Some(TLS_BYTES));
+    let stream = TlsAcceptor::from(tls).accept_with(stream, limit).await?;
     let certified = tls::peer_id(stream.get_ref().1.peer_certificates());
     let negotiation = Negotiation::new(Role::Server, me.tub_id, me.incarnation, certified);
     agree(Box::new(stream), negotiation, admission).await

@@ -7,19 +7,22 @@ use crate::tub::{Inner, Names};
 use crate::{
     BoxStream, CallError, ConnectionLost, Reference, RemoteFailure, RemoteReference, Value,
 };
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use foolscap_proto::{
     Broker, BrokerSettings, CallFailure, Clid, Event, IdleStep, Outgoing, ProtocolError,
 };
 use std::collections::HashMap;
+use std::future::{Future as _, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
-/// How much is read at once, at most, in bytes.
-const READ_BYTES: usize = 64 << 10;
+/// How much is read before anything else is looked at, at most, in bytes.
+const READ_BYTES: usize = 256 << 10;
 /// No further call of ours is taken while so many bytes wait to be sent.
 const SEND_BACKLOG: usize = 1 << 20;
 /// No further call of the peer is begun while so many bytes wait to be sent.
@@ -196,10 +199,9 @@ impl Driver {
             }
         };
         let buffer = broker.buffer();
-        buffer.reserve(READ_BYTES);
         tokio::select! {
             happened = write => happened,
-            read = reader.read_buf(buffer), if may_read => Happened::Read(read),
+            read = read_available(reader, buffer), if may_read => Happened::Read(read),
             command = self.commands.recv(), if may_send => Happened::Command(command),
             Some(finished) = self.deliveries.running.join_next() => Happened::Finished(finished.ok()),
             lost = shared.lost() => Happened::Lost(lost),
@@ -361,6 +363,30 @@ impl Driver {
             Err(failure) => self.broker.fail(request, &failure),
         }
     }
+}
+
+/// Waits for bytes, and takes those that are there, up to [`READ_BYTES`].
+///
+/// TLS gives out a record at a time; a large message would wake everything for each of them.
+async fn read_available(
+    reader: &mut ReadHalf<BoxStream>,
+    buffer: &mut BytesMut,
+) -> io::Result<usize> {
+    buffer.reserve(READ_BYTES);
+    let mut total = 0;
+    poll_fn(|cx| {
+        while total < READ_BYTES {
+            let read = pin!(reader.read_buf(buffer)).poll(cx);
+            match read {
+                // An error or the end shows again at the next read.
+                Poll::Ready(Ok(0) | Err(_)) | Poll::Pending if total > 0 => break,
+                Poll::Ready(Ok(length)) if length > 0 => total += length,
+                read => return read,
+            }
+        }
+        Poll::Ready(Ok(total))
+    })
+    .await
 }
 
 /// The live reference to an object of the peer.
