@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-use tahoe_crypto::{AesCtr, hash};
+use tahoe_crypto::{AesCtr, RsaPrivateKey, hash};
 
 const BLOCK_BYTES: usize = 350_000;
 
@@ -18,6 +18,17 @@ fn main() {
     report("the same of four blocks at once", || {
         black_box(hash::blocks(&quarters));
     });
+    report_keys();
+}
+
+fn report_keys() {
+    const KEYS: u32 = 40;
+    let start = Instant::now();
+    for _ in 0..KEYS {
+        _ = black_box(RsaPrivateKey::generate());
+    }
+    let each = start.elapsed() / KEYS;
+    println!("making an RSA key: {:.1} ms", 1e3 * each.as_secs_f64());
 }
 
 fn report(name: &str, mut work: impl FnMut()) {
