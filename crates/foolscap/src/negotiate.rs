@@ -112,7 +112,10 @@ pub(crate) async fn as_server<A: Admission>(
     stream.flush().await?;
     let rest = io::Cursor::new(reader.into_rest());
     let (read, write) = tokio::io::split(stream);
-    let stream = tokio::io::join(BufReader::with_capacity(SOCKET_BYTES, rest.chain(read)), write);
+    let stream = tokio::io::join(
+        BufReader::with_capacity(SOCKET_BYTES, rest.chain(read)),
+        write,
+    );
     let limit = |tls: &mut rustls::ServerConnection| tls.set_buffer_limit(Some(TLS_BYTES));
     let stream = TlsAcceptor::from(tls).accept_with(stream, limit).await?;
     let certified = tls::peer_id(stream.get_ref().1.peer_certificates());

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 use tahoe_caps::MutableFormat;
-use tahoe_crypto::{ConvergenceSecret, LeaseMaster, ServerId, StorageIndex, TubId};
+use tahoe_crypto::{ConvergenceSecret, LeaseMaster, RsaPrivateKey, ServerId, StorageIndex, TubId};
 use tahoe_directory::Directories;
 use tahoe_helper::{HelperClient, HelperService};
 use tahoe_immutable::{
@@ -68,6 +68,8 @@ pub struct Surroundings {
     pub randomness: Box<dyn Rng + Send>,
     /// How many pieces of hashing, ciphering and coding may run at once.
     pub cpu_threads: NonZeroUsize,
+    /// Keys for mutable files that an earlier client made and didn't use.
+    pub unused_keys: Vec<RsaPrivateKey>,
 }
 
 impl std::fmt::Debug for Surroundings {
@@ -89,6 +91,7 @@ pub struct Client {
     repairer: Repairer,
     pub(crate) mutable: MutableFiles,
     directories: Directories,
+    keys: Arc<RsaKeyPool>,
     pool: CpuPool,
     gates: Gates,
     open_files: OpenFiles,
@@ -115,6 +118,7 @@ impl Client {
             clock,
             mut randomness,
             cpu_threads,
+            unused_keys,
         } = surroundings;
         let options = config.broker.clone();
         let broker = Broker::start(servers, transport, Arc::clone(&clock), options);
@@ -125,12 +129,13 @@ impl Client {
         let lease_master = config.lease_master.clone();
         let directory: Arc<dyn ServerDirectory> = Arc::clone(&broker) as _;
         let salts = Box::new(StdRng::from_rng(&mut randomness));
+        let keys = Arc::new(key_pool(config.limits.ready_keys, unused_keys));
         let mutable = MutableFiles::new(
             Arc::clone(&directory),
             lease_master.clone(),
             config.encoding.encoding(),
             pool.clone(),
-            Arc::new(key_pool(config.limits.ready_keys)),
+            Arc::clone(&keys),
             salts,
         );
         let uploader = Arc::new(Uploader::new(
@@ -157,6 +162,7 @@ impl Client {
         Arc::new(Self {
             mutable,
             directories,
+            keys,
             uploader,
             downloader,
             checker: Checker::new(directory, lease_master, pool.clone()),
@@ -216,7 +222,9 @@ impl Client {
 
     /// Ends every task of the client. Servers are still told, for two seconds at most, to forget
     /// the shares of uploads that were given up and which shares were found corrupt.
-    pub async fn stop(&self) {
+    ///
+    /// Returns the keys that were made ahead and not used: they may be given to the next client.
+    pub async fn stop(&self) -> Vec<RsaPrivateKey> {
         let introducers = std::mem::take(
             &mut *self
                 .introducers
@@ -240,6 +248,7 @@ impl Client {
             tracing::warn!("some servers could not be told to forget unfinished shares");
         }
         self.broker.stop().await;
+        self.keys.close()
     }
 
     pub(crate) fn shared_broker(&self) -> &Arc<Broker> {
@@ -294,8 +303,8 @@ fn receivers(config: &ClientConfig, pool: &CpuPool) -> Arc<dyn Fn() -> Receiver 
 }
 
 /// Keys made ahead; if there can be no thread for them, they are made when they are needed.
-fn key_pool(wanted: ReadyKeys) -> RsaKeyPool {
-    RsaKeyPool::start(wanted).unwrap_or_else(|error| {
+fn key_pool(wanted: ReadyKeys, unused: Vec<RsaPrivateKey>) -> RsaKeyPool {
+    RsaKeyPool::start(wanted, unused).unwrap_or_else(|error| {
         tracing::warn!(%error, "no RSA keys are made ahead");
         RsaKeyPool::without_stock()
     })

@@ -51,7 +51,7 @@ impl Default for TransferLimits {
             open_files: 32,
             ready_keys: ReadyKeys {
                 at_first: 64,
-                in_use: 64,
+                most: 256,
             },
         }
     }

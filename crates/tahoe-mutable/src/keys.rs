@@ -1,7 +1,7 @@
 //! RSA keys made ahead of need.
 //!
-//! Making one takes tens of milliseconds of processor time. A thread of low priority keeps a few
-//! ready, so that creating a file usually costs none.
+//! Making one takes tens of milliseconds of processor time. Threads of low priority keep some ready,
+//! so that creating a file usually costs none; the more are used at once, the more are kept.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,18 +12,20 @@ use tahoe_tasks::CpuPool;
 
 /// How much more the making of keys yields to everything else: the most a process can.
 const NICENESS: i32 = 19;
+/// Threads that make keys, so that a stock that was used up at once is soon there again.
+const MAKERS: usize = 2;
 
-/// How many keys are kept ready.
+/// How many keys are kept ready; each takes about three kilobytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadyKeys {
-    /// Until the first is taken: a node that never makes a mutable file needn't make many keys.
+    /// Until more are needed: a node that never makes a mutable file needn't make many keys.
     pub at_first: usize,
-    /// From then on; about three kilobytes each.
-    pub in_use: usize,
+    /// The stock doubles each time half of it has been taken, up to this.
+    pub most: usize,
 }
 
-/// A bounded stock of fresh keys. The thread that fills it ends with the pool, after the key that
-/// it is making.
+/// A bounded stock of fresh keys. The threads that fill it end with the pool, after the key that
+/// each of them is making.
 #[derive(Debug)]
 pub struct RsaKeyPool {
     shared: Arc<Shared>,
@@ -33,38 +35,41 @@ pub struct RsaKeyPool {
 struct Shared {
     stock: Mutex<Stock>,
     changed: Condvar,
-    wanted: ReadyKeys,
+    most: usize,
 }
 
 #[derive(Debug, Default)]
 struct Stock {
     keys: VecDeque<RsaPrivateKey>,
-    in_use: bool,
+    wanted: usize,
+    /// Keys that are being made.
+    coming: usize,
     closed: bool,
 }
 
 impl RsaKeyPool {
-    /// Begins to make keys, in a thread of its own unless none are wanted.
-    pub fn start(wanted: ReadyKeys) -> std::io::Result<Self> {
-        if wanted.in_use == 0 {
-            return Ok(Self::without_stock());
+    /// Begins with keys that nobody has used, and makes more in threads of its own if any are wanted.
+    pub fn start(wanted: ReadyKeys, unused: Vec<RsaPrivateKey>) -> std::io::Result<Self> {
+        let pool = Self {
+            shared: Arc::new(Shared::new(wanted, unused)),
+        };
+        for _ in 0..MAKERS.min(wanted.most) {
+            let maker = Arc::clone(&pool.shared);
+            thread::Builder::new()
+                .name("rsa-keys".to_owned())
+                .spawn(move || maker.make())?;
         }
-        let shared = Arc::new(Shared::new(wanted));
-        let filler = Arc::clone(&shared);
-        thread::Builder::new()
-            .name("rsa-keys".to_owned())
-            .spawn(move || filler.fill())?;
-        Ok(Self { shared })
+        Ok(pool)
     }
 
     /// Keeps no keys: each is made when it is asked for.
     pub fn without_stock() -> Self {
         let none = ReadyKeys {
             at_first: 0,
-            in_use: 0,
+            most: 0,
         };
         Self {
-            shared: Arc::new(Shared::new(none)),
+            shared: Arc::new(Shared::new(none, Vec::new())),
         }
     }
 
@@ -75,32 +80,50 @@ impl RsaKeyPool {
 
     /// Takes a key; makes one on the pool if none is ready.
     pub async fn take(&self, pool: &CpuPool) -> Result<RsaPrivateKey, RsaError> {
-        let ready = {
-            let mut stock = self.shared.lock();
-            stock.in_use = true;
-            stock.keys.pop_front()
-        };
-        self.shared.changed.notify_one();
+        let ready = self.shared.lock().take(self.shared.most);
+        self.shared.changed.notify_all();
         match ready {
             Some(key) => Ok(key),
             None => pool.run(RsaPrivateKey::generate).await,
         }
     }
+
+    /// Makes no more keys, and gives away those that were not used.
+    pub fn close(&self) -> Vec<RsaPrivateKey> {
+        let mut stock = self.shared.lock();
+        stock.closed = true;
+        self.shared.changed.notify_all();
+        std::mem::take(&mut stock.keys).into()
+    }
 }
 
 impl Drop for RsaKeyPool {
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
-        self.shared.changed.notify_one();
+        self.close();
+    }
+}
+
+impl Stock {
+    fn take(&mut self, most: usize) -> Option<RsaPrivateKey> {
+        let key = self.keys.pop_front();
+        if self.keys.len() <= self.wanted / 2 {
+            self.wanted = self.wanted.max(1).saturating_mul(2).min(most);
+        }
+        key
     }
 }
 
 impl Shared {
-    fn new(wanted: ReadyKeys) -> Self {
+    fn new(wanted: ReadyKeys, unused: Vec<RsaPrivateKey>) -> Self {
+        let stock = Stock {
+            wanted: wanted.at_first.max(unused.len()).min(wanted.most),
+            keys: unused.into(),
+            ..Stock::default()
+        };
         Self {
-            stock: Mutex::default(),
+            stock: Mutex::new(stock),
             changed: Condvar::new(),
-            wanted,
+            most: wanted.most,
         }
     }
 
@@ -108,14 +131,18 @@ impl Shared {
         self.stock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fill(&self) {
+    fn make(&self) {
         // On Linux this concerns the calling thread alone. Without it keys are made all the same.
         if let Err(error) = rustix::process::nice(NICENESS) {
             tracing::debug!(%error, "keys are made at normal priority");
         }
         while self.wait_for_room() {
-            match RsaPrivateKey::generate() {
-                Ok(key) => self.lock().keys.push_back(key),
+            let made = RsaPrivateKey::generate();
+            let mut stock = self.lock();
+            stock.coming -= 1;
+            match made {
+                Ok(key) if !stock.closed => stock.keys.push_back(key),
+                Ok(_) => return,
                 Err(error) => {
                     tracing::error!(%error, "no more RSA keys are made ahead");
                     return;
@@ -124,18 +151,14 @@ impl Shared {
         }
     }
 
-    /// Waits until a key is wanted; false once nobody will want any.
+    /// Waits until one more key is wanted; false once nobody will want any.
     fn wait_for_room(&self) -> bool {
-        let stock = self.lock();
-        let full = |stock: &mut Stock| {
-            let wanted = match stock.in_use {
-                true => self.wanted.in_use,
-                false => self.wanted.at_first,
-            };
-            !stock.closed && stock.keys.len() >= wanted
-        };
-        let stock = self.changed.wait_while(stock, full);
-        !stock.unwrap_or_else(PoisonError::into_inner).closed
+        let full =
+            |stock: &mut Stock| !stock.closed && stock.keys.len() + stock.coming >= stock.wanted;
+        let stock = self.changed.wait_while(self.lock(), full);
+        let mut stock = stock.unwrap_or_else(PoisonError::into_inner);
+        stock.coming += 1;
+        !stock.closed
     }
 }
 
@@ -145,28 +168,55 @@ mod tests {
     use std::num::NonZeroUsize;
     use std::time::{Duration, Instant};
 
-    #[tokio::test]
-    async fn keys_are_different_and_the_stock_is_filled_again() {
-        let cpu = CpuPool::new(NonZeroUsize::MIN);
-        let wanted = ReadyKeys {
-            at_first: 1,
-            in_use: 3,
-        };
-        let pool = RsaKeyPool::start(wanted).unwrap();
-        let first = pool.take(&cpu).await.unwrap();
-        let second = pool.take(&cpu).await.unwrap();
-        assert_ne!(first.as_pkcs8_der(), second.as_pkcs8_der());
+    /// Waits until the stock is as large as this.
+    async fn filled(pool: &RsaKeyPool, wanted: usize) {
         let deadline = Instant::now() + Duration::from_secs(60);
-        while pool.ready() < 3 {
+        while pool.ready() < wanted {
             assert!(Instant::now() < deadline, "no key is made");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    #[tokio::test]
+    async fn the_stock_grows_with_need_and_its_keys_are_different() {
+        let cpu = CpuPool::new(NonZeroUsize::MIN);
+        let wanted = ReadyKeys {
+            at_first: 2,
+            most: 5,
+        };
+        let pool = RsaKeyPool::start(wanted, Vec::new()).unwrap();
+        filled(&pool, 2).await;
+        let first = pool.take(&cpu).await.unwrap();
+        filled(&pool, 4).await;
+        let second = pool.take(&cpu).await.unwrap();
+        assert_ne!(first.as_pkcs8_der(), second.as_pkcs8_der());
+        while pool.shared.lock().wanted < 5 {
+            pool.take(&cpu).await.unwrap();
+        }
+        filled(&pool, 5).await;
         let shared = Arc::clone(&pool.shared);
+        let unused = pool.close();
+        assert_eq!((unused.len(), pool.ready()), (5, 0));
         drop(pool);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while Arc::strong_count(&shared) > 1 {
-            assert!(Instant::now() < deadline, "the thread goes on");
+            assert!(Instant::now() < deadline, "the threads go on");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        assert_eq!(shared.lock().keys.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn keys_that_were_not_used_come_first() {
+        let cpu = CpuPool::new(NonZeroUsize::MIN);
+        let unused = RsaPrivateKey::generate().unwrap();
+        let wanted = ReadyKeys {
+            at_first: 1,
+            most: 1,
+        };
+        let pool = RsaKeyPool::start(wanted, vec![unused.clone()]).unwrap();
+        let taken = pool.take(&cpu).await.unwrap();
+        assert_eq!(taken.as_pkcs8_der(), unused.as_pkcs8_der());
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ mod running_process;
 mod tub_address;
 mod tub_certificate;
 mod unavailable;
+mod unused_keys;
 
 pub use announcement::{AnnouncementError, ServerChange, StorageAnnouncement, add_servers};
 pub use certificates::{AddCertificateError, add_grid_manager_certificate};

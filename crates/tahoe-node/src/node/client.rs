@@ -3,6 +3,7 @@
 use super::{Identity, StartError, tub};
 use crate::config::{ClientSettings, Settings, TcpHandler};
 use crate::directory::{DirectoryError, NodeDirectory};
+use crate::unused_keys;
 use rand::SeedableRng as _;
 use rand::rngs::{StdRng, SysRng};
 use std::collections::HashSet;
@@ -59,7 +60,11 @@ pub(super) fn start(
         servers = servers.len(),
         "servers known from private/servers.yaml"
     );
-    Ok(Client::start(config, servers, surroundings(settings)?))
+    Ok(Client::start(
+        config,
+        servers,
+        surroundings(directory, settings)?,
+    ))
 }
 
 /// A node that mainly stores makes RSA keys ahead only once it has needed one.
@@ -81,7 +86,10 @@ fn upload_parameters(settings: &ClientSettings) -> UploadParameters {
     parameters.expect("the settings were checked: from 1 byte to 1 GiB")
 }
 
-fn surroundings(settings: &Settings) -> Result<Surroundings, StartError> {
+fn surroundings(
+    directory: &NodeDirectory,
+    settings: &Settings,
+) -> Result<Surroundings, StartError> {
     let randomness = StdRng::try_from_rng(&mut SysRng);
     let randomness = randomness.map_err(|_| DirectoryError::NoRandomness("random numbers"))?;
     Ok(Surroundings {
@@ -89,5 +97,6 @@ fn surroundings(settings: &Settings) -> Result<Surroundings, StartError> {
         clock: Arc::new(SystemTime::now),
         randomness: Box::new(randomness),
         cpu_threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        unused_keys: unused_keys::take(directory),
     })
 }

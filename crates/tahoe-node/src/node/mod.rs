@@ -22,6 +22,7 @@ use crate::introducers::IntroducersError;
 use crate::logs::Logs;
 use crate::tub_address::AddressError;
 use crate::unavailable::{UnavailableError, refuse_unavailable};
+use crate::unused_keys;
 use exit_trigger::ExitTrigger;
 use foolscap::Tub;
 use std::net::SocketAddr;
@@ -110,6 +111,7 @@ pub enum StartError {
 /// A node that runs until it is stopped.
 #[derive(Debug)]
 pub struct Node {
+    directory: NodeDirectory,
     client: Arc<Client>,
     storage: Option<StorageServer>,
     web: Option<WebServer>,
@@ -156,7 +158,7 @@ impl Node {
         let storage = match storage {
             Ok(storage) => storage,
             Err(error) => {
-                client.stop().await;
+                stop_client(&client, directory).await;
                 return Err(error);
             }
         };
@@ -164,6 +166,7 @@ impl Node {
             client.statistics().register(storage.statistics());
         }
         let mut node = Self {
+            directory: directory.clone(),
             client,
             storage,
             web: None,
@@ -241,7 +244,7 @@ impl Node {
                 web.stop().await;
             }
             // Before the storage server, which may be one of its servers.
-            self.client.stop().await;
+            stop_client(&self.client, &self.directory).await;
             let tubs = [self.discovery, self.helper_connection, self.helper];
             for tub in tubs.into_iter().flatten() {
                 tub.stop().await;
@@ -253,6 +256,15 @@ impl Node {
         if tokio::time::timeout(MAX_STOP_TIME, stopping).await.is_err() {
             tracing::warn!("the node did not stop in {MAX_STOP_TIME:?}: the rest is cut");
         }
+    }
+}
+
+/// Stops the client; the next one gets the keys that it made ahead.
+async fn stop_client(client: &Client, directory: &NodeDirectory) {
+    let (unused, directory) = (client.stop().await, directory.clone());
+    let kept = tokio::task::spawn_blocking(move || unused_keys::keep(&directory, &unused));
+    if let Err(error) = kept.await {
+        tracing::warn!(%error, "unused keys were not kept");
     }
 }
 

@@ -139,7 +139,7 @@ impl Grid {
             limits: TransferLimits {
                 ready_keys: ReadyKeys {
                     at_first: 0,
-                    in_use: 0,
+                    most: 0,
                 },
                 ..TransferLimits::default()
             },
@@ -149,6 +149,7 @@ impl Grid {
             clock: Arc::new(SystemTime::now),
             randomness: Box::new(rand::rngs::StdRng::seed_from_u64(7)),
             cpu_threads: NonZeroUsize::new(2).unwrap(),
+            unused_keys: Vec::new(),
         };
         let entries = ServerEntry::read_servers_yaml(&path).unwrap();
         let client = Client::start(config, entries, surroundings);
