@@ -2,6 +2,8 @@
 //! what a lying helper comes to.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod cuts;
+
 use async_trait::async_trait;
 use foolscap::{
     Arguments, Call, CallError, Furl, Reference, Referenceable, RemoteFailure, Tub, TubIdentity,
@@ -34,13 +36,25 @@ async fn one_server() -> Arc<FixedServers> {
     Arc::new(FixedServers::new([test_server(0, version, store)]))
 }
 
-fn service(folder: &Path, servers: &Arc<FixedServers>) -> HelperService {
+fn uploader(servers: &Arc<FixedServers>) -> Arc<Uploader> {
     let master = LeaseMaster::from_bytes([0; 32]);
     let randomness = rand::make_rng::<rand::rngs::StdRng>();
-    let uploader = Uploader::new(Arc::clone(servers) as _, master, pool(), randomness);
+    let servers = Arc::clone(servers) as _;
+    Arc::new(Uploader::new(servers, master, pool(), randomness))
+}
+
+fn service(folder: &Path, servers: &Arc<FixedServers>) -> HelperService {
+    service_with(folder, servers, uploader(servers))
+}
+
+fn service_with(
+    folder: &Path,
+    servers: &Arc<FixedServers>,
+    uploader: Arc<Uploader>,
+) -> HelperService {
     HelperService::start(HelperConfig {
         folder: folder.to_owned(),
-        uploader: Arc::new(uploader),
+        uploader,
         servers: Arc::clone(servers) as _,
         application_version: "test".to_owned(),
         clock: Arc::new(SystemTime::now),
