@@ -1,14 +1,13 @@
 //! `/uri/CAP`, also called `/cap/CAP`: one file, or what little can be said of other capabilities.
 
+use crate::directory::Purpose;
 use crate::error::WebError;
 use crate::file::File;
 use crate::mutable_file::{self, MutableFile};
-use crate::python_text::quoted;
 use crate::request::Call;
 use crate::{directory, file, unknown};
 use axum::body::Body;
 use axum::response::Response;
-use http::{Method, StatusCode};
 use tahoe_caps::{Cap, ReadFileCap, Target, UnknownSlots, VerifyFileCap};
 use tahoe_client::Directory;
 
@@ -68,14 +67,14 @@ pub(crate) async fn answer(call: &Call, body: Body) -> Result<Response, WebError
     match (resource, child) {
         (Resource::File(file), Some(child)) => {
             file::check_access(call, file.storage_index()).await?;
-            Err(no_children(call, &child)?)
+            no_children(call, &child)
         }
         (Resource::File(file), None) => file::answer(call, body, file, None).await,
         (Resource::Unknown(_), Some(_)) => Err(WebError::not_found()),
         (Resource::Unknown(unknown), None) => unknown::answer(call, &unknown),
         (Resource::Mutable(file), Some(child)) => {
             file::check_access(call, file.storage_index()).await?;
-            Err(no_children(call, &child)?)
+            no_children(call, &child)
         }
         (Resource::Mutable(file), None) => mutable_file::answer(call, body, file, None).await,
         (Resource::Directory(_), _) => Err(WebError::not_found()),
@@ -83,22 +82,7 @@ pub(crate) async fn answer(call: &Call, body: Body) -> Result<Response, WebError
 }
 
 /// A file has nothing below it.
-fn no_children(call: &Call, child: &[u8]) -> Result<WebError, WebError> {
-    let name = quoted(child);
-    let makes_directories = matches!(call.method, Method::PUT | Method::POST)
-        && !matches!(
-            call.args.t()?,
-            "delete" | "rename" | "rename-form" | "check"
-        );
-    let (status, title) = if makes_directories {
-        let reason = "because its parent is a file, not a directory";
-        let title = format!("Cannot create directory {name}, {reason}");
-        (StatusCode::CONFLICT, title)
-    } else {
-        (
-            StatusCode::BAD_REQUEST,
-            format!("Files have no children named {name}"),
-        )
-    };
-    Ok(WebError::page(status, title, "no details"))
+fn no_children(call: &Call, child: &[u8]) -> Result<Response, WebError> {
+    let purpose = Purpose::of(&call.method, call.args.t()?);
+    Err(purpose.no_children(child))
 }

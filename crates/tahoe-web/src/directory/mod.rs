@@ -12,7 +12,7 @@ mod put;
 mod relink;
 mod rename_form;
 
-use crate::directory::path::{Place, Purpose, What};
+use crate::directory::path::{Place, What};
 use crate::error::WebError;
 use crate::request::Call;
 use crate::{failures, response, unknown};
@@ -23,6 +23,7 @@ use tahoe_client::{Directory, DirectoryError, EditError};
 
 pub(crate) use children::parse as parse_children;
 pub(crate) use children::read as read_children;
+pub(crate) use path::Purpose;
 
 /// Answers for a directory or for what a path below it leads to.
 pub(crate) async fn answer(call: &Call, body: Body, root: Directory) -> Result<Response, WebError> {

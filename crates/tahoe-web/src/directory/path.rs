@@ -40,7 +40,7 @@ pub(super) struct Link {
 
 /// What a path is walked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Purpose {
+pub(crate) struct Purpose {
     /// Whether missing directories on the way are made.
     makes_directories: bool,
 }
@@ -52,12 +52,26 @@ impl Purpose {
     };
 
     /// What a method with this `t` may do on the way.
-    pub(super) fn of(method: &Method, t: &str) -> Self {
+    pub(crate) fn of(method: &Method, t: &str) -> Self {
         let changes = method == Method::PUT || method == Method::POST;
         let looks = matches!(t, "delete" | "rename" | "rename-form" | "check");
         Self {
             makes_directories: changes && !looks,
         }
+    }
+
+    /// A file has nothing below it.
+    pub(crate) fn no_children(self, part: &[u8]) -> WebError {
+        let name = quoted(part);
+        let (status, title) = if self.makes_directories {
+            let reason = "because its parent is a file, not a directory";
+            let title = format!("Cannot create directory {name}, {reason}");
+            (StatusCode::CONFLICT, title)
+        } else {
+            let title = format!("Files have no children named {name}");
+            (StatusCode::BAD_REQUEST, title)
+        };
+        WebError::page(status, title, "no details")
     }
 }
 
@@ -83,7 +97,7 @@ pub(super) async fn find(
                 });
             }
             What::Directory(directory) => directory,
-            What::File(..) => return Err(no_children(purpose, part)),
+            What::File(..) => return Err(purpose.no_children(part)),
             What::Unknown(..) | What::Nothing => return Err(WebError::not_found()),
         };
         place = step(call, directory, part, is_last, purpose).await?;
@@ -164,18 +178,4 @@ impl What {
             (None, node) => Self::File(node, metadata),
         }
     }
-}
-
-/// A file has nothing below it.
-fn no_children(purpose: Purpose, part: &[u8]) -> WebError {
-    let name = quoted(part);
-    let (status, title) = if purpose.makes_directories {
-        let reason = "because its parent is a file, not a directory";
-        let title = format!("Cannot create directory {name}, {reason}");
-        (StatusCode::CONFLICT, title)
-    } else {
-        let title = format!("Files have no children named {name}");
-        (StatusCode::BAD_REQUEST, title)
-    };
-    WebError::page(status, title, "no details")
 }
