@@ -2,6 +2,7 @@
 
 use crate::blacklist::Blacklist;
 use crate::broker::{Broker, BrokerOptions, ServerEntry, Transport, WallClock};
+use crate::directory_files::DirectoryFiles;
 use crate::history::History;
 use crate::open_files::OpenFiles;
 use crate::statistics::Statistics;
@@ -10,17 +11,15 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng as _};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 use tahoe_caps::MutableFormat;
 use tahoe_crypto::{ConvergenceSecret, LeaseMaster, RsaPrivateKey, ServerId, StorageIndex, TubId};
 use tahoe_directory::Directories;
 use tahoe_helper::{HelperClient, HelperService};
-use tahoe_immutable::{
-    Checker, CpuPool, Downloader, KeySource, Receiver, Repairer, UploadParameters, Uploader,
-};
+use tahoe_immutable::{Checker, CpuPool, Downloader, Repairer, UploadParameters, Uploader};
 use tahoe_introducer::IntroducerClient;
-use tahoe_mutable::{MutableFiles, ReadyKeys, RsaKeyPool};
+use tahoe_mutable::{MutableFiles, MutableKind, MutableObserver, ReadyKeys, RsaKeyPool};
 use tahoe_storage_api::ServerDirectory;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -96,7 +95,7 @@ pub struct Client {
     gates: Gates,
     open_files: OpenFiles,
     statistics: Arc<Statistics>,
-    history: History,
+    history: Arc<History>,
     clock: WallClock,
     introducers: Mutex<Vec<IntroducerClient>>,
     /// Uploads for this client.
@@ -130,6 +129,8 @@ impl Client {
         let directory: Arc<dyn ServerDirectory> = Arc::clone(&broker) as _;
         let salts = Box::new(StdRng::from_rng(&mut randomness));
         let keys = Arc::new(key_pool(config.limits.ready_keys, unused_keys));
+        let history = Arc::new(History::default());
+        let observer = mutable_observer(&history, &statistics, &clock);
         let mutable = MutableFiles::new(
             Arc::clone(&directory),
             lease_master.clone(),
@@ -137,6 +138,7 @@ impl Client {
             pool.clone(),
             Arc::clone(&keys),
             salts,
+            observer,
         );
         let uploader = Arc::new(Uploader::new(
             Arc::clone(&directory),
@@ -151,17 +153,14 @@ impl Client {
             config.tempdir.clone(),
             pool.clone(),
         );
-        let directories = Directories::new(tahoe_directory::Surroundings {
-            mutable: mutable.clone(),
-            uploader: Arc::clone(&uploader),
-            downloader: downloader.clone(),
-            receiver: receivers(&config, &pool),
-            pool: pool.clone(),
-            clock: Arc::clone(&clock),
-        });
-        Arc::new(Self {
+        Arc::new_cyclic(|client| Self {
+            directories: Directories::new(tahoe_directory::Surroundings {
+                mutable: mutable.clone(),
+                immutable: Arc::new(DirectoryFiles(Weak::clone(client))),
+                pool: pool.clone(),
+                clock: Arc::clone(&clock),
+            }),
             mutable,
-            directories,
             keys,
             uploader,
             downloader,
@@ -173,7 +172,7 @@ impl Client {
             broker,
             pool,
             statistics,
-            history: History::default(),
+            history,
             clock,
             introducers: Mutex::default(),
             helper: OnceLock::new(),
@@ -251,6 +250,17 @@ impl Client {
         self.keys.close()
     }
 
+    /// Runs a task that ends with the client.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    pub(crate) fn shared_history(&self) -> &Arc<History> {
+        &self.history
+    }
+
     pub(crate) fn shared_broker(&self) -> &Arc<Broker> {
         &self.broker
     }
@@ -292,13 +302,27 @@ impl Client {
     }
 }
 
-/// Begins the files that hold immutable directories.
-fn receivers(config: &ClientConfig, pool: &CpuPool) -> Arc<dyn Fn() -> Receiver + Send + Sync> {
-    let (encoding, pool) = (config.encoding, pool.clone());
-    let (secret, tempdir) = (config.convergence.clone(), config.tempdir.clone());
-    Arc::new(move || {
-        let key = KeySource::Convergent(secret.clone());
-        Receiver::new(encoding, key, tempdir.clone(), pool.clone())
+/// Lists and counts what happens to mutable files, and with them to directories.
+fn mutable_observer(
+    history: &Arc<History>,
+    statistics: &Arc<Statistics>,
+    clock: &WallClock,
+) -> Arc<MutableObserver> {
+    let (history, statistics) = (Arc::clone(history), Arc::clone(statistics));
+    let clock = Arc::clone(clock);
+    Arc::new(move |status| {
+        history.note_mutable(status, clock());
+        match status.kind() {
+            MutableKind::Mapupdate(_) => {}
+            MutableKind::Publish(size) => {
+                statistics.count("mutable.files_published", 1);
+                statistics.count("mutable.bytes_published", size);
+            }
+            MutableKind::Retrieve(size) => {
+                statistics.count("mutable.files_retrieved", 1);
+                statistics.count("mutable.bytes_retrieved", size);
+            }
+        }
     })
 }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use tahoe_caps::Cap;
+use tahoe_caps::ReadCap;
 use tahoe_helper::{
     ConnectedHelper, HelperClient, HelperConfig, HelperError, HelperResults, HelperService,
 };
@@ -42,12 +42,14 @@ impl Client {
     /// Uploads for others from now on; `folder` keeps their ciphertext meanwhile. Returns the
     /// object for a tub. Must be called inside a tokio runtime, and once.
     pub fn start_helper(&self, folder: &Path) -> io::Result<impl Referenceable + use<>> {
+        let (history, clock) = (Arc::clone(self.shared_history()), Arc::clone(self.clock()));
         let service = HelperService::start(HelperConfig {
             folder: folder.to_owned(),
             uploader: Arc::clone(self.uploader()),
             servers: Arc::clone(self.shared_broker()) as Arc<dyn ServerDirectory>,
             application_version: self.config().application_version.clone(),
             clock: Arc::clone(self.clock()),
+            observer: Arc::new(move |status| history.note_assisted(Arc::clone(status), clock())),
         })?;
         self.statistics()
             .register(Arc::new(Source(service.clone())));
@@ -73,7 +75,7 @@ impl Client {
         let file = Arc::new(received.encipher(self.pool().clone(), status));
         match Box::pin(helper.upload(&file)).await {
             Ok(results) => {
-                let cap = Cap::Read(file.finish(results.uri_extension_hash));
+                let cap = file.finish(results.uri_extension_hash);
                 let timings = UploadTimings {
                     total: started.elapsed(),
                     ..UploadTimings::default()
@@ -100,7 +102,7 @@ impl Client {
     }
 }
 
-fn stored(cap: Cap, file_size: u64, results: &HelperResults, timings: UploadTimings) -> Stored {
+fn stored(cap: ReadCap, file_size: u64, results: &HelperResults, timings: UploadTimings) -> Stored {
     let mut share_map = BTreeMap::<u8, Vec<String>>::new();
     let mut server_map = BTreeMap::<String, Vec<u8>>::new();
     for (share, servers) in &results.share_map {

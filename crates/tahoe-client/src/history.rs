@@ -4,10 +4,12 @@
 //! transfers.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use tahoe_crypto::StorageIndex;
 use tahoe_immutable::{DownloadEvents, DownloadStatus, UploadProgress, UploadStage, UploadStatus};
+use tahoe_mutable::{MutableKind, MutableStatus};
 use tokio::time::Instant;
 
 use crate::transfers::Stored;
@@ -17,6 +19,8 @@ const MOST_UPLOADS: usize = 10;
 /// How many downloads are kept.
 const MOST_DOWNLOADS: usize = 10;
 
+/// How many searches for mutable files are kept.
+const MOST_MAPUPDATES: usize = 20;
 /// How many publications of mutable files are kept.
 const MOST_PUBLISHES: usize = 20;
 /// How many retrievals of mutable files are kept.
@@ -26,7 +30,9 @@ const MOST_RETRIEVES: usize = 40;
 #[derive(Debug)]
 pub struct History {
     uploads: Mutex<Latest<UploadOperation>>,
+    assisted: Mutex<Latest<UploadOperation>>,
     downloads: Mutex<Latest<DownloadOperation>>,
+    mapupdates: Mutex<Latest<MutableOperation>>,
     publishes: Mutex<Latest<MutableOperation>>,
     retrieves: Mutex<Latest<MutableOperation>>,
 }
@@ -34,21 +40,25 @@ pub struct History {
 #[derive(Debug)]
 struct Latest<T> {
     operations: VecDeque<Arc<T>>,
-    next_number: u64,
+    next_number: Arc<AtomicU64>,
 }
 
 impl<T: Operation> Latest<T> {
     fn new() -> Mutex<Self> {
+        Self::numbered_by(Arc::default())
+    }
+
+    fn numbered_by(next_number: Arc<AtomicU64>) -> Mutex<Self> {
         Mutex::new(Self {
             operations: VecDeque::new(),
-            next_number: 0,
+            next_number,
         })
     }
 
     /// Adds an operation; drops the oldest that doesn't go on while there are more than `most`.
     fn add(&mut self, make: impl FnOnce(u64) -> T, most: usize) -> Arc<T> {
-        let operation = Arc::new(make(self.next_number));
-        self.next_number += 1;
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let operation = Arc::new(make(number));
         self.operations.push_back(Arc::clone(&operation));
         while self.operations.len() > most
             && let Some(oldest) = self.operations.iter().position(|o| !o.is_active())
@@ -89,7 +99,8 @@ impl UploadOperation {
 
     /// Whether it goes on.
     pub fn is_active(&self) -> bool {
-        !self.lock().is_over
+        let stage = self.progress().stage;
+        !self.lock().is_over && !matches!(stage, UploadStage::Finished | UploadStage::Failed)
     }
 
     /// What came of it, if it succeeded.
@@ -105,6 +116,7 @@ impl UploadOperation {
     /// What it is doing, in a few words.
     pub fn doing(&self) -> &'static str {
         match self.progress().stage {
+            UploadStage::FetchingCiphertext => "fetching ciphertext",
             UploadStage::ContactingHelper => "Contacting Helper",
             UploadStage::SendingCiphertext => "Uploading Ciphertext",
             UploadStage::SelectingServers => "Contacting Servers..",
@@ -192,102 +204,44 @@ impl Operation for DownloadOperation {
     }
 }
 
-/// What happens to a mutable file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MutableKind {
-    /// A new version is stored.
-    Publish,
-    /// A version is read.
-    Retrieve,
-}
-
-/// A mutable file is written or read.
+/// A mutable file is searched, written or read.
 #[derive(Debug)]
 pub struct MutableOperation {
-    /// Which of both.
-    pub kind: MutableKind,
     /// Counts the operations of this kind, from 0.
     pub number: u64,
     /// When it began.
     pub started: SystemTime,
-    facts: Mutex<MutableFacts>,
-}
-
-/// What is known of an operation on a mutable file.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct MutableFacts {
-    /// Where its shares are, once that is known.
-    pub storage_index: Option<StorageIndex>,
-    /// How large the version is, in bytes, once that is known.
-    pub size: Option<u64>,
-    /// How many bytes were handed on, of a version that is read.
-    pub delivered: u64,
-    /// Whether it succeeded, once it is over.
-    pub success: Option<bool>,
+    /// What it is and how far.
+    pub status: Arc<MutableStatus>,
 }
 
 impl MutableOperation {
-    /// What is known now.
-    pub fn facts(&self) -> MutableFacts {
-        *self.facts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self, change: impl FnOnce(&mut MutableFacts)) {
-        change(&mut self.facts.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
     /// What it is doing, in a few words.
     pub fn doing(&self) -> &'static str {
-        match (self.facts().success, self.kind) {
+        match (self.status.facts().success, self.status.kind()) {
             (Some(true), _) => "Finished",
             (Some(false), _) => "Failed",
-            (None, MutableKind::Publish) => "Started",
-            (None, MutableKind::Retrieve) => "Retrieving Shares",
+            (None, MutableKind::Mapupdate(_)) => "Querying servers",
+            (None, MutableKind::Publish(_)) => "Started",
+            (None, MutableKind::Retrieve(_)) => "Retrieving Shares",
         }
     }
 }
 
 impl Operation for MutableOperation {
     fn is_active(&self) -> bool {
-        self.facts().success.is_none()
-    }
-}
-
-/// An operation that goes on; it failed if this is dropped before it succeeded.
-#[derive(Debug)]
-pub(crate) struct OngoingMutable(Arc<MutableOperation>);
-
-impl OngoingMutable {
-    pub(crate) fn is_at(&self, storage_index: StorageIndex) {
-        self.0
-            .change(|facts| facts.storage_index = Some(storage_index));
-    }
-
-    pub(crate) fn has_size(&self, bytes: u64) {
-        self.0.change(|facts| facts.size = Some(bytes));
-    }
-
-    pub(crate) fn delivered(&self, bytes: u64) {
-        self.0.change(|facts| facts.delivered += bytes);
-    }
-
-    pub(crate) fn succeeded(&self) {
-        self.0.change(|facts| facts.success = Some(true));
-    }
-}
-
-impl Drop for OngoingMutable {
-    fn drop(&mut self) {
-        self.0
-            .change(|facts| facts.success = facts.success.or(Some(false)));
+        self.status.is_active()
     }
 }
 
 impl Default for History {
     fn default() -> Self {
+        let upload_numbers = Arc::<AtomicU64>::default();
         Self {
-            uploads: Latest::new(),
+            uploads: Latest::numbered_by(Arc::clone(&upload_numbers)),
+            assisted: Latest::numbered_by(upload_numbers),
             downloads: Latest::new(),
+            mapupdates: Latest::new(),
             publishes: Latest::new(),
             retrieves: Latest::new(),
         }
@@ -308,6 +262,20 @@ impl History {
         };
         let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
         OngoingUpload(uploads.add(make, MOST_UPLOADS))
+    }
+
+    /// Lists an upload for another node; it ends when its status says so. The latest of these are
+    /// kept apart from the node's own, but numbered with them.
+    pub(crate) fn note_assisted(&self, status: Arc<UploadStatus>, started: SystemTime) {
+        let make = |number| UploadOperation {
+            number,
+            started,
+            status,
+            end: Mutex::default(),
+        };
+        let assisted = self.assisted.lock();
+        let mut assisted = assisted.unwrap_or_else(PoisonError::into_inner);
+        assisted.add(make, MOST_UPLOADS);
     }
 
     /// Lists a file that is about to be read, unless it is listed already.
@@ -334,42 +302,53 @@ impl History {
         downloads.add(make, MOST_DOWNLOADS);
     }
 
-    fn mutables(&self, kind: MutableKind) -> (MutexGuard<'_, Latest<MutableOperation>>, usize) {
-        let (list, most) = match kind {
-            MutableKind::Publish => (&self.publishes, MOST_PUBLISHES),
-            MutableKind::Retrieve => (&self.retrieves, MOST_RETRIEVES),
+    /// Lists an operation on a mutable file.
+    pub(crate) fn note_mutable(&self, status: &Arc<MutableStatus>, started: SystemTime) {
+        let (list, most) = match status.kind() {
+            MutableKind::Mapupdate(_) => (&self.mapupdates, MOST_MAPUPDATES),
+            MutableKind::Publish(_) => (&self.publishes, MOST_PUBLISHES),
+            MutableKind::Retrieve(_) => (&self.retrieves, MOST_RETRIEVES),
         };
-        (list.lock().unwrap_or_else(PoisonError::into_inner), most)
-    }
-
-    pub(crate) fn begin_mutable(&self, kind: MutableKind, started: SystemTime) -> OngoingMutable {
         let make = |number| MutableOperation {
-            kind,
             number,
             started,
-            facts: Mutex::default(),
+            status: Arc::clone(status),
         };
-        let (mut list, most) = self.mutables(kind);
-        OngoingMutable(list.add(make, most))
+        let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
+        list.add(make, most);
     }
 
-    /// The operations on mutable files of one kind, in the order in which they began.
-    pub fn mutable_operations(&self, kind: MutableKind) -> Vec<Arc<MutableOperation>> {
-        self.mutables(kind).0.operations.iter().cloned().collect()
+    /// The searches for mutable files, in the order in which they began.
+    pub fn mapupdates(&self) -> Vec<Arc<MutableOperation>> {
+        listed(&self.mapupdates)
     }
 
-    /// The uploads, in the order in which they began.
+    /// The publishes of mutable files, in the order in which they began.
+    pub fn publishes(&self) -> Vec<Arc<MutableOperation>> {
+        listed(&self.publishes)
+    }
+
+    /// The readings of mutable files, in the order in which they began.
+    pub fn retrieves(&self) -> Vec<Arc<MutableOperation>> {
+        listed(&self.retrieves)
+    }
+
+    /// The uploads in the order in which they began, and after them those for other nodes.
     pub fn uploads(&self) -> Vec<Arc<UploadOperation>> {
-        let uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
-        uploads.operations.iter().cloned().collect()
+        let mut uploads = listed(&self.uploads);
+        uploads.extend(listed(&self.assisted));
+        uploads
     }
 
     /// The downloads, in the order in which they began.
     pub fn downloads(&self) -> Vec<Arc<DownloadOperation>> {
-        let downloads = self.downloads.lock();
-        let downloads = downloads.unwrap_or_else(PoisonError::into_inner);
-        downloads.operations.iter().cloned().collect()
+        listed(&self.downloads)
     }
+}
+
+fn listed<T>(list: &Mutex<Latest<T>>) -> Vec<Arc<T>> {
+    let list = list.lock().unwrap_or_else(PoisonError::into_inner);
+    list.operations.iter().cloned().collect()
 }
 
 #[cfg(test)]
@@ -390,30 +369,12 @@ mod tests {
         assert_eq!(history.uploads()[0].doing(), "Not started");
         drop(ongoing);
         drop(begin());
+        history.note_assisted(Arc::default(), SystemTime::UNIX_EPOCH);
         let numbers: Vec<u64> = history.uploads().iter().map(|o| o.number).collect();
-        assert_eq!((numbers.len(), numbers[0]), (MOST_UPLOADS, 22));
+        assert_eq!((numbers.len(), numbers[0]), (MOST_UPLOADS + 1, 22));
+        assert_eq!(numbers[10], 32, "for somebody else, and still going on");
+        assert!(history.uploads()[10].is_active());
         assert_eq!(history.uploads()[0].doing(), "Failed");
-    }
-
-    #[test]
-    fn operations_on_mutable_files_end_well_or_not() {
-        let history = History::default();
-        let begin = || history.begin_mutable(MutableKind::Publish, SystemTime::UNIX_EPOCH);
-        let operation = begin();
-        let listed = || history.mutable_operations(MutableKind::Publish);
-        assert_eq!(listed()[0].doing(), "Started");
-        operation.has_size(7);
-        operation.succeeded();
-        drop(operation);
-        drop(begin());
-        let doing: Vec<_> = listed().iter().map(|operation| operation.doing()).collect();
-        assert_eq!(doing, ["Finished", "Failed"]);
-        assert_eq!(listed()[0].facts().size, Some(7));
-        assert!(history.mutable_operations(MutableKind::Retrieve).is_empty());
-        for _ in 0..30 {
-            drop(begin());
-        }
-        assert_eq!(listed().len(), MOST_PUBLISHES);
     }
 
     #[tokio::test]

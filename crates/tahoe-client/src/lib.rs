@@ -13,6 +13,7 @@ mod broker;
 mod checks;
 mod client;
 mod deep_check;
+mod directory_files;
 mod discovery;
 mod helper;
 mod history;
@@ -37,9 +38,7 @@ pub use deep_check::{
 pub use discovery::AnnouncementCaches;
 pub use foolscap::Furl;
 pub use helper::HelperConnection;
-pub use history::{
-    DownloadOperation, History, MutableFacts, MutableKind, MutableOperation, UploadOperation,
-};
+pub use history::{DownloadOperation, History, MutableOperation, UploadOperation};
 pub use mutable::{ContentsUpload, MutableDownload};
 pub use tahoe_crypto::{RsaError, RsaPrivateKey, StorageIndex};
 pub use tahoe_directory::{
@@ -57,8 +56,8 @@ pub use tahoe_introducer::{
     SubscriberDescription,
 };
 pub use tahoe_mutable::{
-    Contents, Modified, ModifyError, MutableFiles, MutableRepairError, OpenVersion, PublishError,
-    ReadError, ReadStream, ReadyKeys, Servermap, ServermapMode, Version, Written,
+    Contents, MutableFacts, MutableKind, MutableRepairError, MutableStatus, OpenVersion,
+    PublishError, ReadError, ReadStream, ReadyKeys, ServerAnswer, ServermapMode, Version, Written,
 };
 pub use tahoe_share::EncodingParameters;
 pub use tahoe_storage_http::Nurl;

@@ -1,7 +1,5 @@
-//! Mutable files: as many reads and writes at a time as memory allows, counted as the reference
-//! counts them.
+//! Mutable files: as many reads and writes at a time as memory allows.
 
-use crate::history::{MutableKind, OngoingMutable};
 use crate::{Client, Stored};
 use bytes::Bytes;
 use std::fs::File;
@@ -11,11 +9,8 @@ use std::sync::Arc;
 use tahoe_caps::{MutableFormat, MutableReadCap, MutableWriteCap};
 use tahoe_crypto::{RsaPrivateKey, StorageIndex};
 use tahoe_immutable::UploadError;
-use tahoe_mutable::{
-    Contents, Modified, ModifyError, MutableFiles, OpenVersion, PublishError, ReadError,
-    ReadStream, Version, Written,
-};
-use tokio::sync::OwnedSemaphorePermit;
+use tahoe_mutable::{Contents, OpenVersion, PublishError, ReadError, ReadStream, Version, Written};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// New contents up to this many bytes never touch the disk.
 const MEMORY_LIMIT: usize = 1 << 20;
@@ -94,11 +89,9 @@ impl ContentsUpload {
 /// Bytes of a mutable file on their way. Dropping it ends the download.
 #[derive(Debug)]
 pub struct MutableDownload {
-    client: Arc<Client>,
     version: OpenVersion,
     storage_index: StorageIndex,
     pieces: ReadStream,
-    operation: OngoingMutable,
     _room: OwnedSemaphorePermit,
 }
 
@@ -115,26 +108,11 @@ impl MutableDownload {
 
     /// Waits for the next piece; none after the last. Every byte has been checked.
     pub async fn next_piece(&mut self) -> Result<Option<Bytes>, ReadError> {
-        let piece = self.pieces.next_piece().await?;
-        match &piece {
-            Some(piece) => {
-                let length = piece.len() as u64;
-                self.operation.delivered(length);
-                let statistics = self.client.statistics();
-                statistics.count("mutable.bytes_retrieved", length);
-            }
-            None => self.operation.succeeded(),
-        }
-        Ok(piece)
+        self.pieces.next_piece().await
     }
 }
 
 impl Client {
-    /// Mutable files, uncounted and without the limits on memory: for what is built upon them.
-    pub fn mutable_files(&self) -> &MutableFiles {
-        &self.mutable
-    }
-
     /// Begins to receive new contents, once there is room for one more upload.
     pub async fn begin_contents(self: &Arc<Self>) -> ContentsUpload {
         ContentsUpload {
@@ -168,18 +146,18 @@ impl Client {
         upload.finish().await
     }
 
-    /// Creates a mutable file with a key of its own, or a given one.
+    /// Creates a mutable file with a key of its own, or a given one. Once begun, it happens even if
+    /// the caller stops waiting; so do all writes.
     pub async fn create_mutable(
         &self,
         format: MutableFormat,
         key: Option<RsaPrivateKey>,
         contents: Contents,
     ) -> Result<MutableWriteCap, PublishError> {
-        let (operation, _room) = self.published(contents.length(), None).await;
-        let cap = self.mutable.create(format, key, contents).await?;
-        operation.is_at(cap.storage_index());
-        operation.succeeded();
-        Ok(cap)
+        let room = self.publish_room(contents.length()).await;
+        let files = self.mutable.clone();
+        let create = async move { files.create(format, key, contents).await };
+        self.write_to_the_end(room, create).await
     }
 
     /// Replaces the contents of a mutable file.
@@ -188,11 +166,10 @@ impl Client {
         cap: &MutableWriteCap,
         contents: Contents,
     ) -> Result<Written, PublishError> {
-        let index = cap.storage_index();
-        let (operation, _room) = self.published(contents.length(), Some(index)).await;
-        let written = self.mutable.overwrite(cap, contents).await?;
-        operation.succeeded();
-        Ok(written)
+        let room = self.publish_room(contents.length()).await;
+        let (files, cap) = (self.mutable.clone(), cap.clone());
+        let overwrite = async move { files.overwrite(&cap, contents).await };
+        self.write_to_the_end(room, overwrite).await
     }
 
     /// Writes over a stretch of a mutable file.
@@ -202,33 +179,27 @@ impl Client {
         offset: u64,
         contents: Contents,
     ) -> Result<Written, PublishError> {
-        let index = cap.storage_index();
-        let (operation, _room) = self.published(contents.length(), Some(index)).await;
-        let written = self.mutable.update(cap, offset, contents).await?;
-        operation.succeeded();
-        Ok(written)
+        let room = self.publish_room(contents.length()).await;
+        let (files, cap) = (self.mutable.clone(), cap.clone());
+        let update = async move { files.update(&cap, offset, contents).await };
+        self.write_to_the_end(room, update).await
     }
 
-    /// Applies a change to the contents of a mutable file; see [`MutableFiles::modify`].
-    pub async fn modify_mutable<E>(
+    /// Writes in a task of the client's own. Of a version that was given up halfway some servers
+    /// would have shares and some not, which helps nobody.
+    async fn write_to_the_end<T: Send + 'static>(
         &self,
-        cap: &MutableWriteCap,
-        change: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, E>,
-    ) -> Result<Modified, ModifyError<E>> {
-        let modified = self.mutable.modify(cap, change).await?;
-        if modified.changed {
-            let statistics = self.statistics();
-            statistics.count("mutable.files_published", 1);
-            let length = modified.contents.len() as u64;
-            statistics.count("mutable.bytes_published", length);
-            // What changes nothing isn't a publication, which is only known now.
-            let history = self.history();
-            let operation = history.begin_mutable(MutableKind::Publish, self.now());
-            operation.is_at(cap.storage_index());
-            operation.has_size(length);
-            operation.succeeded();
-        }
-        Ok(modified)
+        room: OwnedSemaphorePermit,
+        write: impl Future<Output = Result<T, PublishError>> + Send + 'static,
+    ) -> Result<T, PublishError> {
+        let (answer, answered) = oneshot::channel();
+        self.spawn(async move {
+            let written = write.await;
+            drop(room);
+            // Who doesn't wait any more needs no answer.
+            drop(answer.send(written));
+        });
+        answered.await.unwrap_or(Err(PublishError::Stopping))
     }
 
     /// Finds the best version of a mutable file.
@@ -244,37 +215,13 @@ impl Client {
         range: impl Fn(u64) -> Range<u64>,
     ) -> Result<MutableDownload, ReadError> {
         let room = self.download_room(READ_MEMORY).await;
-        let history = self.history();
-        let operation = history.begin_mutable(MutableKind::Retrieve, self.now());
-        operation.is_at(cap.storage_index());
         let choose = |version: &Version| range(version.data_length);
         let (version, pieces) = self.mutable.read(cap, choose).await?;
-        operation.has_size(version.version().data_length);
-        self.statistics().count("mutable.files_retrieved", 1);
         Ok(MutableDownload {
-            client: Arc::clone(self),
             version,
             storage_index: cap.storage_index(),
             pieces,
-            operation,
             _room: room,
         })
-    }
-
-    /// Counts a publication and waits until there is room for it.
-    async fn published(
-        &self,
-        size: u64,
-        storage_index: Option<StorageIndex>,
-    ) -> (OngoingMutable, OwnedSemaphorePermit) {
-        self.statistics().count("mutable.files_published", 1);
-        self.statistics().count("mutable.bytes_published", size);
-        let history = self.history();
-        let operation = history.begin_mutable(MutableKind::Publish, self.now());
-        operation.has_size(size);
-        if let Some(storage_index) = storage_index {
-            operation.is_at(storage_index);
-        }
-        (operation, self.publish_room(size).await)
     }
 }

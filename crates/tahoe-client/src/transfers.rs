@@ -8,10 +8,10 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use tahoe_caps::{Cap, ChkReadCap};
+use tahoe_caps::{ChkReadCap, ReadCap};
 use tahoe_crypto::StorageIndex;
 use tahoe_immutable::{
-    DownloadError, KeySource, MAX_LITERAL_SIZE, ReadStream, Receiver, UploadError,
+    DownloadError, File, KeySource, MAX_LITERAL_SIZE, ReadStream, Receiver, UploadError,
     UploadParameters, UploadResults, UploadStatus, UploadTimings,
 };
 use tahoe_mutable::ReadyKeys;
@@ -129,7 +129,7 @@ pub struct Upload {
 #[derive(Debug, Clone)]
 pub struct Stored {
     /// What reads it.
-    pub cap: Cap,
+    pub cap: ReadCap,
     /// In bytes.
     pub file_size: u64,
     /// How many different shares servers had before.
@@ -204,7 +204,7 @@ impl Stored {
         }
         Self {
             timings: results.uri_extension.is_some().then_some(results.timings),
-            cap: Cap::Read(results.cap),
+            cap: results.cap,
             file_size: results.file_size,
             preexisting_shares: results.preexisting_shares,
             pushed_shares: results.pushed_shares,
@@ -296,18 +296,23 @@ impl Client {
         let file = self
             .open_files()
             .open(cap, || self.downloader().open(cap))?;
-        self.statistics().count("downloader.files_downloaded", 1);
-        if let Some(status) = file.status() {
-            let index = cap.storage_index();
-            self.history()
-                .note_download(index, cap.size, status, self.now());
-        }
+        self.note_download(cap, &file);
         Ok(Download {
             client: Arc::clone(self),
             cap: cap.clone(),
             pieces: file.read(range),
             _room: room,
         })
+    }
+
+    /// Counts and lists a file that is about to be read.
+    pub(crate) fn note_download(&self, cap: &ChkReadCap, file: &File) {
+        self.statistics().count("downloader.files_downloaded", 1);
+        if let Some(status) = file.status() {
+            let index = cap.storage_index();
+            self.history()
+                .note_download(index, cap.size, status, self.now());
+        }
     }
 }
 

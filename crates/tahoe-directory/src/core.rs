@@ -4,11 +4,11 @@ use crate::cache::TableCache;
 use crate::directory::File;
 use crate::queue::EditQueues;
 use crate::{Directory, DirectoryError, MAX_TABLE_SIZE, Table, TableError};
-use bytes::{Bytes, BytesMut};
+use async_trait::async_trait;
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tahoe_caps::{ChkReadCap, ReadFileCap};
-use tahoe_immutable::{Downloader, Receiver, UploadStatus, Uploader};
 use tahoe_mutable::MutableFiles;
 use tahoe_tasks::CpuPool;
 use tokio::sync::Semaphore;
@@ -18,18 +18,24 @@ const MOST_READS: usize = 64;
 /// Contents from this size on are taken apart on the pool, in bytes.
 const LARGE: usize = 256 << 10;
 
+/// Immutable files, as directories need them.
+#[async_trait]
+pub trait ImmutableFiles: Send + Sync + std::fmt::Debug {
+    /// Stores a file.
+    async fn store(&self, contents: Bytes) -> Result<ReadFileCap, DirectoryError>;
+
+    /// Reads a whole file; every byte has been checked against the capability.
+    async fn fetch(&self, cap: &ChkReadCap) -> Result<Bytes, DirectoryError>;
+}
+
 /// What directories are kept with.
 #[derive(Clone)]
 pub struct Surroundings {
     /// Files that hold mutable directories.
     pub mutable: MutableFiles,
-    /// Stores files that hold immutable directories.
-    pub uploader: Arc<Uploader>,
-    /// Reads them.
-    pub downloader: Downloader,
-    /// Begins to receive such a file.
-    pub receiver: Arc<dyn Fn() -> Receiver + Send + Sync>,
-    /// Where large tables are taken apart.
+    /// Files that hold immutable directories.
+    pub immutable: Arc<dyn ImmutableFiles>,
+    /// Where tables are made, changed and, if they are large, taken apart.
     pub pool: CpuPool,
     /// What time it is.
     pub clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
@@ -90,12 +96,8 @@ impl Core {
         if size > MAX_TABLE_SIZE {
             return Err(TableError::TooLarge { size: cap.size }.into());
         }
-        let mut contents = BytesMut::with_capacity(size);
-        let mut pieces = self.world.downloader.open(cap)?.read(0..cap.size);
-        while let Some(piece) = pieces.next_piece().await {
-            contents.extend_from_slice(&piece?);
-        }
-        let table = self.parse(contents.freeze(), directory).await?;
+        let contents = self.world.immutable.fetch(cap).await?;
+        let table = self.parse(contents, directory).await?;
         self.immutable.remember(cap, &table);
         Ok(table)
     }
@@ -110,15 +112,5 @@ impl Core {
             .pool
             .run(move || Table::parse(&contents, &access));
         Ok(parsed.await?)
-    }
-
-    /// Stores an immutable file.
-    pub(crate) async fn store(&self, contents: Bytes) -> Result<ReadFileCap, DirectoryError> {
-        let mut receiver = (self.world.receiver)();
-        receiver.write(contents).await?;
-        let received = receiver.finish().await?;
-        let status = Arc::new(UploadStatus::default());
-        let stored = self.world.uploader.upload(received, &status).await?;
-        Ok(stored.cap.file)
     }
 }

@@ -176,7 +176,7 @@ impl Directories {
     /// Makes an immutable directory; all children must be immutable.
     pub async fn create_immutable(&self, children: Children) -> Result<Directory, DirectoryError> {
         let packed = pack(children, &Access::Immutable)?;
-        let stored = self.0.store(packed.into()).await?;
+        let stored = self.0.world.immutable.store(packed.into()).await?;
         Ok(Directory::readable(stored))
     }
 

@@ -34,7 +34,7 @@ mod stats;
 mod table;
 mod walk;
 
-pub use core::Surroundings;
+pub use core::{ImmutableFiles, Surroundings};
 pub use directories::{Children, Directories, Listing};
 pub use directory::Directory;
 pub use edit::{Edit, EditError, NewChild, Replace};

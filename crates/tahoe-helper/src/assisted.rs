@@ -39,6 +39,7 @@ type Outcome = Result<HelperResults, RemoteFailure>;
 pub(crate) struct Assisted {
     helper: Arc<Shared>,
     index: StorageIndex,
+    status: Arc<UploadStatus>,
     readers: Mutex<Readers>,
     outcome: watch::Sender<Option<Outcome>>,
 }
@@ -85,6 +86,7 @@ impl Assisted {
         Self {
             helper,
             index,
+            status: Arc::new(UploadStatus::for_client(index)),
             readers: Mutex::default(),
             outcome: watch::Sender::new(None),
         }
@@ -106,6 +108,7 @@ impl Assisted {
             !std::mem::replace(&mut readers.is_started, true)
         };
         if is_first {
+            (self.helper.config.observer)(&self.status);
             self.helper.spawn(Arc::clone(self).run());
         }
         let ended = outcome.wait_for(Option::is_some).await;
@@ -122,6 +125,7 @@ impl Assisted {
                 tracing::info!(storage_index = %index, pushed, "uploaded for a client");
             }
             Err(error) => {
+                self.status.fail();
                 tracing::info!(storage_index = %index, %error, "an upload for a client failed");
             }
         }
@@ -146,9 +150,8 @@ impl Assisted {
         let (file, size) = opened.await?;
         let ciphertext = Ciphertext::in_file(index, parameters, size, file);
         let ciphertext = ciphertext.map_err(|error| upload_failure(&error))?;
-        let status = Arc::new(UploadStatus::default());
         let uploader = &self.helper.config.uploader;
-        let stored = Box::pin(uploader.upload_ciphertext(ciphertext, &status)).await;
+        let stored = Box::pin(uploader.upload_ciphertext(ciphertext, &self.status)).await;
         let stored = stored.map_err(|error| upload_failure(&error))?;
         drop(slot);
         self.helper.count(Counter::EncodedBytes, size);
@@ -172,8 +175,10 @@ impl Assisted {
             self.helper.count(Counter::Resumes, 1);
         }
         while incoming.have() < size {
+            self.status.fetched(incoming.have(), size);
             incoming = self.fetch_piece(incoming, size).await?;
         }
+        self.status.fetched(size, size);
         self.on_disk(move |_| incoming.complete()).await?;
         Ok(size - had)
     }

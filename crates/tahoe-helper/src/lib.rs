@@ -20,5 +20,5 @@ mod service;
 mod wire;
 
 pub use client::{ConnectedHelper, HelperClient, HelperError};
-pub use service::{HelperConfig, HelperService};
+pub use service::{HelperConfig, HelperService, UploadObserver};
 pub use wire::HelperResults;

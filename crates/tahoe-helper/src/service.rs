@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 use tahoe_crypto::StorageIndex;
-use tahoe_immutable::Uploader;
+use tahoe_immutable::{UploadStatus, Uploader};
 use tahoe_storage_api::ServerDirectory;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -45,6 +45,9 @@ pub(crate) enum Counter {
     EncodedBytes,
 }
 
+/// Is told of an upload for a client; must return at once.
+pub type UploadObserver = dyn Fn(&Arc<UploadStatus>) + Send + Sync;
+
 /// What a helper works with.
 pub struct HelperConfig {
     /// Where `CHK_incoming` and `CHK_encoding` are.
@@ -57,6 +60,8 @@ pub struct HelperConfig {
     pub application_version: String,
     /// What time it is.
     pub clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    /// Is told of each upload that begins.
+    pub observer: Arc<UploadObserver>,
 }
 
 impl std::fmt::Debug for HelperConfig {

@@ -15,6 +15,8 @@ pub enum UploadStage {
     /// Nothing yet.
     #[default]
     NotStarted,
+    /// Fetching the ciphertext from the client for which it is uploaded.
+    FetchingCiphertext,
     /// Asking the helper whether it has the file.
     ContactingHelper,
     /// Sending the ciphertext to the helper, and waiting for it to store the shares.
@@ -59,6 +61,26 @@ pub struct UploadStatus {
 }
 
 impl UploadStatus {
+    /// Follows an upload for somebody who has the file with this storage index.
+    pub fn for_client(storage_index: StorageIndex) -> Self {
+        Self {
+            stage: Mutex::new(UploadStage::FetchingCiphertext),
+            storage_index: OnceLock::from(storage_index),
+            ..Self::default()
+        }
+    }
+
+    /// So many bytes of the ciphertext were fetched, of so many.
+    pub fn fetched(&self, bytes: u64, of: u64) {
+        self.file_size.store(of, Ordering::Relaxed);
+        self.encoded.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Ends an upload before anything was stored.
+    pub fn fail(&self) {
+        self.enter(UploadStage::Failed);
+    }
+
     /// Looks at it now.
     pub fn progress(&self) -> UploadProgress {
         UploadProgress {

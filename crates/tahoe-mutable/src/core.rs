@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::keys::RsaKeyPool;
 use crate::known::KnownFiles;
 use crate::locks::FileLocks;
+use crate::status::{MutableKind, MutableObserver, Ongoing};
 
 /// Corruption advisories under way at once; more are only logged.
 const MOST_ADVISORIES: usize = 32;
@@ -31,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) advisories: BackgroundTasks,
     pub(crate) locks: FileLocks,
     pub(crate) known: KnownFiles,
+    observer: Arc<MutableObserver>,
 }
 
 impl Core {
@@ -41,6 +43,7 @@ impl Core {
         pool: CpuPool,
         keys: Arc<RsaKeyPool>,
         randomness: Box<dyn Rng + Send>,
+        observer: Arc<MutableObserver>,
     ) -> Self {
         Self {
             directory,
@@ -52,7 +55,13 @@ impl Core {
             advisories: BackgroundTasks::default(),
             locks: FileLocks::default(),
             known: KnownFiles::default(),
+            observer,
         }
+    }
+
+    /// Tells the observer that something begins.
+    pub(crate) fn begin(&self, kind: MutableKind, storage_index: StorageIndex) -> Ongoing {
+        Ongoing::begin(&*self.observer, kind, storage_index)
     }
 
     /// A fresh salt.

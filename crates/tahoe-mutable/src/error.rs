@@ -109,6 +109,9 @@ pub enum PublishError {
         /// The system's error.
         source: std::io::Error,
     },
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopping,
     /// Signing failed, or no key could be made.
     #[error("the file's key failed")]
     Key(#[from] RsaError),

@@ -20,6 +20,7 @@ use crate::keys::RsaKeyPool;
 use crate::known::{Knowledge, Latest, MOST_CONTENTS};
 use crate::retrieve::{ReadStream, Retrieval, collect};
 use crate::servermap::{Servermap, ServermapMode, Survey, read_range};
+use crate::status::MutableObserver;
 use crate::version::Version;
 use crate::writer::Writer;
 
@@ -54,7 +55,8 @@ pub struct Written {
 }
 
 impl MutableFiles {
-    /// Stores files on the servers of `directory`, new ones in `encoding`.
+    /// Stores files on the servers of `directory`, new ones in `encoding`; `observer` is told of
+    /// what goes on.
     pub fn new(
         directory: Arc<dyn ServerDirectory>,
         lease_master: LeaseMaster,
@@ -62,8 +64,17 @@ impl MutableFiles {
         pool: CpuPool,
         keys: Arc<RsaKeyPool>,
         randomness: Box<dyn Rng + Send>,
+        observer: Arc<MutableObserver>,
     ) -> Self {
-        let core = Core::new(directory, lease_master, encoding, pool, keys, randomness);
+        let core = Core::new(
+            directory,
+            lease_master,
+            encoding,
+            pool,
+            keys,
+            randomness,
+            observer,
+        );
         Self {
             core: Arc::new(core),
         }
@@ -320,14 +331,12 @@ impl OpenVersion {
 
     /// Reads a range; what lies behind the end is left out.
     pub fn read(&self, range: Range<u64>) -> ReadStream {
-        let range = range.start.min(self.size())..range.end.min(self.size());
-        if range.is_empty() {
-            return ReadStream::ready(Bytes::new());
-        }
+        let end = range.end.min(self.size());
+        let range = range.start.min(end)..end;
         if let Some(contents) = &self.contents
             && let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end))
         {
-            return ReadStream::ready(contents.slice(start..end));
+            return ReadStream::ready(&self.retrieval, contents.slice(start..end));
         }
         ReadStream::start(Arc::clone(&self.retrieval), range)
     }

@@ -16,6 +16,7 @@ use crate::files::{FIRST_READ, MOST_SDMF_BYTES, MutableFiles, Written};
 use crate::known::{Latest, MOST_CONTENTS};
 use crate::publish::{Draft, Plaintext, Publish, Published};
 use crate::servermap::{Servermap, ServermapMode, WriterSecrets, read_range};
+use crate::status::MutableKind;
 
 impl MutableFiles {
     /// What a writer needs, if all of it is known and fresh.
@@ -240,6 +241,8 @@ impl<'a> Writer<'a> {
         contents: Option<Contents>,
         surveyed: Option<Instant>,
     ) -> Result<Written, PublishError> {
+        let kind = MutableKind::Publish(draft.geometry.data_length());
+        let ongoing = self.core.begin(kind, self.verify_cap.storage_index);
         // Until it is over nobody knows what is there.
         self.core.known.forget_version(&self.verify_cap);
         let Published { map, complete } = publish.run(draft).await?;
@@ -255,6 +258,7 @@ impl<'a> Writer<'a> {
                 .cloned(),
             surveyed_for_writing: surveyed.filter(|_| complete),
         });
+        ongoing.succeeded();
         Ok(Written { version })
     }
 

@@ -1,17 +1,20 @@
 //! Servers in memory, each of which can be made to misbehave, and gateways to them.
 
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::SystemTime;
-use tahoe_caps::MutableFormat;
+use tahoe_caps::{ChkReadCap, MutableFormat, ReadFileCap};
 use tahoe_crypto::{ConvergenceSecret, LeaseMaster, TubId};
 use tahoe_directory::{
-    Child, ChildName, Children, Directories, Directory, Metadata, NewChild, Node, Surroundings,
+    Child, ChildName, Children, Directories, Directory, DirectoryError, ImmutableFiles, Metadata,
+    NewChild, Node, Surroundings,
 };
 use tahoe_immutable::{Downloader, KeySource, Receiver, UploadParameters, Uploader};
-use tahoe_mutable::{MutableFiles, RsaKeyPool};
+use tahoe_mutable::{MutableFiles, MutableStatus, RsaKeyPool};
 use tahoe_share::EncodingParameters;
 use tahoe_storage_api::ServerDirectory;
 use tahoe_storage_api::StorageService as _;
@@ -55,14 +58,6 @@ impl Grid {
         let master = LeaseMaster::from_bytes([7; 32]);
         let randomness = || StdRng::seed_from_u64(5);
         let parameters = UploadParameters::new(encoding, 1, 1 << 20).unwrap();
-        let receiver = {
-            let pool = pool.clone();
-            let secret = ConvergenceSecret::new(b"secret".to_vec());
-            move || {
-                let key = KeySource::Convergent(secret.clone());
-                Receiver::new(parameters, key, std::env::temp_dir(), pool.clone())
-            }
-        };
         Directories::new(Surroundings {
             mutable: MutableFiles::new(
                 Arc::clone(&servers),
@@ -71,15 +66,14 @@ impl Grid {
                 pool.clone(),
                 Arc::new(RsaKeyPool::without_stock()),
                 Box::new(randomness()),
+                Arc::new(|_: &Arc<MutableStatus>| {}),
             ),
-            uploader: Arc::new(Uploader::new(
-                Arc::clone(&servers),
-                master,
-                pool.clone(),
-                randomness(),
-            )),
-            downloader: Downloader::new(servers, pool.clone()),
-            receiver: Arc::new(receiver),
+            immutable: Arc::new(Files {
+                uploader: Uploader::new(Arc::clone(&servers), master, pool.clone(), randomness()),
+                downloader: Downloader::new(servers, pool.clone()),
+                parameters,
+                pool: pool.clone(),
+            }),
             pool,
             clock: Arc::new(SystemTime::now),
         })
@@ -88,6 +82,37 @@ impl Grid {
     /// How often a call was made of all servers together.
     pub(crate) fn count(&self, call: Call) -> usize {
         self.faults.iter().map(|faulty| faulty.count(call)).sum()
+    }
+}
+
+/// Immutable files on the same servers.
+#[derive(Debug)]
+struct Files {
+    uploader: Uploader,
+    downloader: Downloader,
+    parameters: UploadParameters,
+    pool: CpuPool,
+}
+
+#[async_trait]
+impl ImmutableFiles for Files {
+    async fn store(&self, contents: Bytes) -> Result<ReadFileCap, DirectoryError> {
+        let key = KeySource::Convergent(ConvergenceSecret::new(b"secret".to_vec()));
+        let directory = std::env::temp_dir();
+        let mut receiver = Receiver::new(self.parameters, key, directory, self.pool.clone());
+        receiver.write(contents).await?;
+        let received = receiver.finish().await?;
+        let stored = self.uploader.upload(received, &Arc::default()).await?;
+        Ok(stored.cap.file)
+    }
+
+    async fn fetch(&self, cap: &ChkReadCap) -> Result<Bytes, DirectoryError> {
+        let mut contents = BytesMut::new();
+        let mut pieces = self.downloader.open(cap)?.read(0..cap.size);
+        while let Some(piece) = pieces.next_piece().await {
+            contents.extend_from_slice(&piece?);
+        }
+        Ok(contents.freeze())
     }
 }
 

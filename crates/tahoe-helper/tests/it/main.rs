@@ -58,6 +58,7 @@ fn service_with(
         servers: Arc::clone(servers) as _,
         application_version: "test".to_owned(),
         clock: Arc::new(SystemTime::now),
+        observer: Arc::new(|_: &Arc<UploadStatus>| {}),
     })
     .unwrap()
 }

@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::core::Core;
 use crate::error::ReadError;
 use crate::servermap::{Place, Servermap, ServermapMode, Survey};
+use crate::status::{MutableKind, Ongoing};
 use crate::version::Version;
 
 use source::{Source, SourceFault, VerifiedBlock};
@@ -94,6 +95,12 @@ impl Retrieval {
             segments_read: AtomicU64::new(0),
             faults: Mutex::default(),
         })
+    }
+
+    /// Tells the observer that a part of the version is read.
+    pub(crate) fn begin(&self) -> Ongoing {
+        let kind = MutableKind::Retrieve(self.version.data_length);
+        self.core.begin(kind, self.cap.storage_index())
     }
 
     pub(crate) fn geometry(&self) -> &MutableGeometry {

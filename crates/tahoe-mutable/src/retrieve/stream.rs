@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::Retrieval;
 use crate::error::ReadError;
+use crate::status::Ongoing;
 
 /// Bytes of the segments that are fetched together, unless a single one is larger.
 const BATCH_SIZE: u64 = 1 << 20;
@@ -27,6 +28,10 @@ pub struct ReadStream {
     rest: Range<u64>,
     batches: VecDeque<Batch>,
     pieces: VecDeque<Bytes>,
+    /// Bytes that were handed on, of how many.
+    delivered: u64,
+    length: u64,
+    ongoing: Ongoing,
 }
 
 /// Some segments on their way, and which of their bytes are wanted.
@@ -45,31 +50,54 @@ impl Drop for Batch {
 }
 
 impl ReadStream {
-    /// Delivers what is at hand.
-    pub(crate) fn ready(contents: Bytes) -> Self {
-        Self {
-            source: None,
-            rest: 0..0,
-            batches: VecDeque::new(),
-            pieces: Some(contents)
-                .filter(|contents| !contents.is_empty())
-                .into_iter()
-                .collect(),
-        }
+    /// Delivers what is at hand of a version.
+    pub(crate) fn ready(source: &Retrieval, contents: Bytes) -> Self {
+        let mut stream = Self::new(source, contents.len() as u64);
+        stream
+            .pieces
+            .extend(Some(contents).filter(|contents| !contents.is_empty()));
+        stream
     }
 
     /// Reads a range that lies in the file.
     pub(crate) fn start(source: Arc<Retrieval>, range: Range<u64>) -> Self {
+        let mut stream = Self::new(&source, range.end - range.start);
+        stream.source = Some(source);
+        stream.rest = range;
+        stream
+    }
+
+    fn new(source: &Retrieval, length: u64) -> Self {
+        let ongoing = source.begin();
+        if length == 0 {
+            ongoing.succeeded();
+        }
         Self {
-            source: Some(source),
-            rest: range,
+            source: None,
+            rest: 0..0,
             batches: VecDeque::new(),
             pieces: VecDeque::new(),
+            delivered: 0,
+            length,
+            ongoing,
         }
     }
 
     /// Waits for the next piece; none after the last.
     pub async fn next_piece(&mut self) -> Result<Option<Bytes>, ReadError> {
+        let piece = self.fetch_piece().await?;
+        if let Some(piece) = &piece {
+            self.delivered += piece.len() as u64;
+            self.ongoing.has_done(self.delivered, self.length);
+            // Who knows the length needn't ask for what comes after the last piece.
+            if self.delivered >= self.length {
+                self.ongoing.succeeded();
+            }
+        }
+        Ok(piece)
+    }
+
+    async fn fetch_piece(&mut self) -> Result<Option<Bytes>, ReadError> {
         loop {
             if let Some(piece) = self.pieces.pop_front() {
                 return Ok(Some(piece));
@@ -101,7 +129,7 @@ impl ReadStream {
 
     /// Waits until the first piece is there, which shows that the version can be read.
     pub(crate) async fn wait_for_first(&mut self) -> Result<(), ReadError> {
-        if let Some(piece) = self.next_piece().await? {
+        if let Some(piece) = self.fetch_piece().await? {
             self.pieces.push_front(piece);
         }
         Ok(())

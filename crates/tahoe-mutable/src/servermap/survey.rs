@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep_until};
 use super::query::{Query, WriterSecrets};
 use super::{BadShare, KnownShare, Place, Servermap, ServermapMode};
 use crate::core::Core;
+use crate::status::{MutableKind, Ongoing};
 use crate::version::{ShareHeader, Version};
 
 /// Questions under way beyond the first ones.
@@ -72,6 +73,7 @@ enum Verdict {
 
 struct State<'a> {
     survey: Survey<'a>,
+    ongoing: Ongoing,
     map: Servermap,
     /// All servers in the permuted order.
     servers: Vec<Arc<Server>>,
@@ -118,6 +120,7 @@ impl<'a> Survey<'a> {
                 }
             }
         }
+        state.ongoing.succeeded();
         (state.map, state.survey.public_key)
     }
 
@@ -139,6 +142,8 @@ impl<'a> Survey<'a> {
 
 impl<'a> State<'a> {
     fn new(survey: Survey<'a>) -> Self {
+        let kind = MutableKind::Mapupdate(survey.mode);
+        let ongoing = survey.core.begin(kind, survey.cap.storage_index);
         let servers = survey.core.directory.servers_for(&survey.cap.storage_index);
         let (k, n) = (survey.guess.shares_needed(), survey.guess.shares_total());
         let to_query = match survey.mode {
@@ -164,6 +169,7 @@ impl<'a> State<'a> {
             slowest: Duration::ZERO,
             map,
             survey,
+            ongoing,
         }
     }
 
@@ -200,11 +206,13 @@ impl<'a> State<'a> {
                 self.map.last_failure = Some(format!("from {}: {error}", server.id.short()));
                 self.map.unreachable.insert(server.id.clone());
                 self.standings.insert(server.id.clone(), Standing::Failed);
+                self.ongoing.answered(&server.id, Some(error.to_string()));
                 return;
             }
         };
         self.map.reachable.insert(server.id.clone());
         let mut standing = Standing::Empty;
+        let mut problem = None;
         for (number, start) in shares {
             match self.examine(&start).await {
                 Ok(header) => {
@@ -214,12 +222,14 @@ impl<'a> State<'a> {
                     }
                 }
                 Err(reason) => {
+                    problem = Some(format!("share {number}: {reason}"));
                     self.add_bad_share(server, number, &start, reason);
                     standing = Standing::Failed;
                 }
             }
         }
         self.standings.insert(server.id.clone(), standing);
+        self.ongoing.answered(&server.id, problem);
     }
 
     fn add_share(

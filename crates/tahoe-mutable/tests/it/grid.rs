@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock};
 use tahoe_caps::{MutableFormat, MutableWriteCap};
 use tahoe_crypto::{LeaseMaster, RsaPrivateKey, StorageIndex, TubId};
-use tahoe_mutable::{MutableFiles, RsaKeyPool};
+use tahoe_mutable::{MutableFiles, MutableStatus, RsaKeyPool};
 use tahoe_share::EncodingParameters;
 use tahoe_storage_api::testing::{Call, Faulty, FixedServers, MemoryStore, test_server};
 use tahoe_storage_api::{Server, ShareKind, ShareNumber, StorageService as _};
@@ -62,6 +62,7 @@ impl Grid {
             CpuPool::new(NonZeroUsize::new(2).unwrap()),
             Arc::new(RsaKeyPool::without_stock()),
             Box::new(StdRng::seed_from_u64(5)),
+            Arc::new(|_: &Arc<MutableStatus>| {}),
         )
     }
 

@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::ETAG;
 use http::{Method, StatusCode};
-use tahoe_caps::{Cap, MutableFormat, ReadFileCap, Target, WriteCap};
+use tahoe_caps::{MutableFormat, ReadFileCap, Target, WriteCap};
 use tahoe_client::{
     Checkable, Contents, DirectoryError, Metadata, NewChild, Node, Replace, RsaPrivateKey,
 };
@@ -86,7 +86,7 @@ pub(super) async fn store(
     let format = call.args.format()?.and_then(Format::mutable);
     check_writable(link)?;
     let node = match format {
-        None => immutable(&upload::body(call, body).await?.cap)?,
+        None => Node::Read(upload::body(call, body).await?.cap),
         Some(format) => {
             let key = call.args.private_key()?;
             let contents = upload::contents(call, body).await?;
@@ -106,18 +106,13 @@ async fn store_contents(
 ) -> Result<String, WebError> {
     check_writable(link)?;
     let node = match args.format()?.and_then(Format::mutable) {
-        None => immutable(&upload::store(call, &contents).await?.cap)?,
+        None => Node::Read(upload::store(call, &contents).await?.cap),
         Some(format) => {
             let key = args.private_key()?;
             mutable(call, format, key, contents).await?
         }
     };
     link_node(call, node, link, replace).await
-}
-
-fn immutable(cap: &Cap) -> Result<Node, WebError> {
-    let node = Node::from_slots(Some(&cap.to_text()), None, false);
-    node.map_err(|error| WebError::failure("builtins.AssertionError", error.to_string()))
 }
 
 async fn mutable(

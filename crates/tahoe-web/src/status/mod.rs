@@ -17,7 +17,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tahoe_client::{DownloadOperation, MutableKind, MutableOperation, UploadOperation};
+use tahoe_client::{DownloadOperation, MutableOperation, UploadOperation};
 
 /// An operation of any kind.
 enum Operation {
@@ -31,9 +31,12 @@ impl Operation {
         let history = call.client().history();
         let uploads = history.uploads().into_iter().map(Self::Upload);
         let downloads = history.downloads().into_iter().map(Self::Download);
-        let kinds = [MutableKind::Publish, MutableKind::Retrieve].into_iter();
-        let mutables = kinds.flat_map(|kind| history.mutable_operations(kind));
-        let mutables = mutables.map(Self::Mutable);
+        let mutables = [
+            history.mapupdates(),
+            history.publishes(),
+            history.retrieves(),
+        ];
+        let mutables = mutables.into_iter().flatten().map(Self::Mutable);
         uploads.chain(downloads).chain(mutables).collect()
     }
 
@@ -50,7 +53,7 @@ impl Operation {
         match self {
             Self::Upload(operation) => operation.is_active(),
             Self::Download(operation) => operation.is_active(),
-            Self::Mutable(operation) => operation.facts().success.is_none(),
+            Self::Mutable(operation) => operation.status.is_active(),
         }
     }
 
@@ -74,7 +77,7 @@ impl Operation {
             Self::Upload(operation) => format!("up-{}", operation.number),
             Self::Download(operation) => format!("down-{}", operation.number),
             Self::Mutable(operation) => {
-                format!("{}-{}", mutable::name(operation.kind), operation.number)
+                format!("{}-{}", mutable::name(operation), operation.number)
             }
         }
     }
@@ -90,7 +93,7 @@ impl Operation {
                 percent("progress-encode-push"),
             ),
             Self::Download(_) => format!("{:.1}%", percent("progress")),
-            Self::Mutable(operation) => format!("{:.1}%", 100.0 * mutable::progress(operation)),
+            Self::Mutable(operation) => mutable::progress(operation),
         }
     }
 }
@@ -124,7 +127,7 @@ pub(crate) fn answer(call: &Call) -> Result<Response, WebError> {
     }
 }
 
-/// `/status/up-N`, `down-N`, `publish-N`, `retrieve-N` and what is below.
+/// `/status/up-N`, `down-N`, `mapupdate-N`, `publish-N`, `retrieve-N` and what is below.
 pub(crate) fn answer_one(call: &Call, name: &[u8], rest: &[&[u8]]) -> Result<Response, WebError> {
     let operation = find(call, name)?;
     match (&operation, rest) {
@@ -171,13 +174,14 @@ fn find(call: &Call, name: &[u8]) -> Result<Operation, WebError> {
             let mut downloads = history.downloads().into_iter();
             downloads.find(|o| is(o.number)).map(Operation::Download)
         }
-        b"publish" | b"retrieve" => {
-            let kind = match kind {
-                b"publish" => MutableKind::Publish,
-                _ => MutableKind::Retrieve,
+        b"mapupdate" | b"publish" | b"retrieve" => {
+            let operations = match kind {
+                b"mapupdate" => history.mapupdates(),
+                b"publish" => history.publishes(),
+                _ => history.retrieves(),
             };
-            let mut operations = history.mutable_operations(kind).into_iter();
-            operations.find(|o| is(o.number)).map(Operation::Mutable)
+            let found = operations.into_iter().find(|o| is(o.number));
+            found.map(Operation::Mutable)
         }
         _ => None,
     };
@@ -214,11 +218,18 @@ fn table(body: &mut Html, operations: &[&Operation]) {
     let rows = operations.iter().map(|operation| {
         let facts = operation.json();
         let text = |key: &str| facts[key].as_str().unwrap_or("(None)").to_owned();
-        let size = facts["total-size"].as_u64();
-        let size = size.map_or_else(|| "(unknown)".to_owned(), abbreviate_size);
+        let size = match &facts["total-size"] {
+            Value::String(text) => text.clone(),
+            size => size
+                .as_u64()
+                .map_or_else(|| "(unknown)".to_owned(), abbreviate_size),
+        };
         let link = format!("/status/{}", operation.path());
         let cells = [
-            text("type"),
+            match facts["mode"].as_str() {
+                Some(mode) => format!("{} {mode}", text("type")),
+                None => text("type"),
+            },
             text("storage-index-string"),
             yes_or_no(operation.uses_helper()).to_owned(),
             size,

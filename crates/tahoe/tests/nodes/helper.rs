@@ -119,6 +119,18 @@ fn files_go_through_helpers_of_both_programs() {
         assert_eq!(grown("fetched_bytes"), 1_300_000, "{number}");
         assert_eq!(grown("encoded_bytes"), 1_300_000, "{number}");
         assert!(fetched(helper).is_empty(), "{number}");
+        let list = helper.request("GET", "/status?t=json", b"").json();
+        let upload = serde_json::json!({
+            "storage-index-string": share_files(&grid)[0].1.storage_index,
+            "total-size": 1_300_000,
+            "status": "Finished",
+            "type": "upload",
+            "progress-hash": 1.0,
+            "progress-ciphertext": 1.0,
+            "progress-encode-push": 1.0,
+        });
+        assert_eq!(list["recent"][0], upload, "{number}: {list}");
+        directory_through_helper(gateway, helper, number);
         assert!(direct.get(&cap) == contents, "{number}");
         // It is there already.
         assert_eq!(gateway.put(&contents), cap);
@@ -140,6 +152,20 @@ fn files_go_through_helpers_of_both_programs() {
     assert!(page.contains("[censored], connected"), "{page}");
     let page = grid.gateway(0).request("GET", "/status", b"").text();
     assert!(page.contains("Yes"), "{page}");
+}
+
+/// An immutable directory is a file like any other.
+fn directory_through_helper(gateway: &Node, helper: &Node, number: usize) {
+    let child = serde_json::json!(["filenode", {"ro_uri": "URI:LIT:mfrgg"}]);
+    let names = (0..20).map(|name| (format!("{number}-{name}"), child.clone()));
+    let children = Value::Object(names.collect()).to_string();
+    let before = figures(helper)["upload_need_upload"];
+    let path = "/uri?t=mkdir-immutable";
+    let made = gateway.request("POST", path, children.as_bytes());
+    assert!(made.text().starts_with("URI:DIR2-CHK:"), "{}", made.text());
+    assert_eq!(figures(helper)["upload_need_upload"], before + 1);
+    let listed = gateway.request("GET", &format!("/uri/{}?t=json", made.text()), b"");
+    assert_eq!(listed.json()[1]["children"].as_object().unwrap().len(), 20);
 }
 
 /// Begins to store a file and returns when the helper has a part of it.

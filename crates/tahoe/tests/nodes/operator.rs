@@ -110,6 +110,70 @@ fn the_access_blacklist() {
     }
 }
 
+/// Lists of operations and counters, without what differs from one file to another.
+fn mutable_operations(gateway: &Node) -> (Vec<String>, Vec<(String, Value)>) {
+    let list = gateway.request("GET", "/status?t=json", b"").json();
+    assert_eq!(list["active"], serde_json::json!([]));
+    let mut recent = list["recent"].as_array().unwrap().clone();
+    for operation in &mut recent {
+        let index = operation["storage-index-string"].take();
+        assert_eq!(index.as_str().map(str::len), Some(26));
+    }
+    let mut recent: Vec<String> = recent.iter().map(ToString::to_string).collect();
+    recent.sort();
+    let statistics = gateway.request("GET", "/statistics?t=json", b"").json();
+    let counters = statistics["counters"].as_object().unwrap().clone();
+    let mut counters: Vec<_> = counters.into_iter().collect();
+    counters.sort_by_key(|(name, _)| name.clone());
+    (recent, counters)
+}
+
+#[test]
+fn the_mutable_operations_of_a_gateway() {
+    let encoding = Encoding {
+        needed: 1,
+        happy: 1,
+        total: 2,
+    };
+    let gateways = [&ours(), &python(), &ours()];
+    let mut grid = Grid::create(&[&ours(), &ours()], &gateways, encoding);
+    grid.start_servers();
+    grid.start_gateways();
+    let maker = grid.gateway(2);
+    let mut lists = Vec::new();
+    for number in 0..2 {
+        let gateway = grid.gateway(number);
+        for format in ["SDMF", "MDMF"] {
+            // Nobody has seen the file through this gateway.
+            let path = format!("/uri?format={format}");
+            let file = maker.request("PUT", &path, &sample(1, 300_000)).text();
+            assert_eq!(gateway.get(&file).len(), 300_000);
+            let check = format!("/uri/{file}?t=check&output=json");
+            assert_eq!(gateway.request("POST", &check, b"").status, 200);
+            let new = gateway.request("PUT", &format!("/uri/{file}"), b"new contents");
+            assert_eq!(new.status, 200);
+        }
+        let directory = maker.request("POST", "/uri?t=mkdir", b"").text();
+        let path = format!("/uri/{directory}?t=json");
+        assert_eq!(gateway.request("GET", &path, b"").status, 200);
+        lists.push(mutable_operations(gateway));
+        for kind in ["mapupdate", "publish", "retrieve"] {
+            let page = gateway.request("GET", &format!("/status/{kind}-0"), b"");
+            assert_eq!(page.status, 200, "{kind}");
+            assert!(page.text().contains("100.0%"), "{}", page.text());
+            let missing = gateway.request("GET", &format!("/status/{kind}-99"), b"");
+            assert_eq!(missing.status, 404, "{kind}");
+        }
+        let page = gateway.request("GET", "/status", b"").text();
+        for words in ["mapupdate MODE_READ", "mapupdate MODE_WRITE", "-NA-"] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+    }
+    assert_eq!(lists[0], lists[1], "ours and theirs");
+    let page = grid.gateway(0).request("GET", "/status/mapupdate-0", b"");
+    assert!(page.text().contains("Per-Server Response Times"));
+}
+
 /// Names of the fields of the first of some events.
 fn fields_of_first(events: &Value) -> Vec<String> {
     let first = events[0].as_object().unwrap_or_else(|| panic!("{events}"));
