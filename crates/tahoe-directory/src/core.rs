@@ -66,10 +66,6 @@ impl Core {
         }
     }
 
-    pub(crate) fn now(&self) -> SystemTime {
-        (self.world.clock)()
-    }
-
     /// The entries of a directory as they are now.
     pub(crate) async fn read(&self, directory: &Directory) -> Result<Table, DirectoryError> {
         let _turn = self.reads.acquire().await;

@@ -164,8 +164,9 @@ impl Directories {
     ) -> Result<Directory, DirectoryError> {
         // Whether the children fit doesn't depend on the key.
         let any = Access::Write(WriteKey::from_bytes([0; 16]));
-        pack(children.clone(), &any)?;
-        let contents = |cap: &MutableWriteCap| {
+        let same = children.clone();
+        self.0.world.pool.run(move || pack(same, &any)).await?;
+        let contents = move |cap: &MutableWriteCap| {
             let packed = pack(children, &Access::Write(cap.write_key.clone()));
             Contents::from(packed.unwrap_or_default())
         };
@@ -175,7 +176,8 @@ impl Directories {
 
     /// Makes an immutable directory; all children must be immutable.
     pub async fn create_immutable(&self, children: Children) -> Result<Directory, DirectoryError> {
-        let packed = pack(children, &Access::Immutable)?;
+        let pack = move || pack(children, &Access::Immutable);
+        let packed = self.0.world.pool.run(pack).await?;
         let stored = self.0.world.immutable.store(packed.into()).await?;
         Ok(Directory::readable(stored))
     }

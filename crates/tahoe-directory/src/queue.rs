@@ -164,21 +164,26 @@ async fn publish(core: &Core, cap: &MutableWriteCap, batch: Vec<Waiting>) {
         .map(|waiting| (waiting.edit, (waiting.answer, waiting._room)))
         .unzip();
     let mut attempt = Attempt::First;
-    let mut outcomes = Vec::new();
-    let apply = |contents: &[u8]| {
+    let clock = Arc::clone(&core.world.clock);
+    let latest = Arc::new(Mutex::new(Vec::new()));
+    let outcomes = Arc::clone(&latest);
+    let apply = move |contents: &[u8]| {
         let mut table = Table::parse(&Bytes::copy_from_slice(contents), &access)?;
-        let now = core.now();
+        let now = clock();
         let each = edits.iter();
-        outcomes = each
+        let applied: Vec<_> = each
             .map(|edit| edit.apply(&mut table, &access, now, attempt))
             .collect();
-        if outcomes.iter().all(Result::is_err) {
+        let changes_nothing = applied.iter().all(Result::is_err);
+        *outcomes.lock().unwrap_or_else(PoisonError::into_inner) = applied;
+        if changes_nothing {
             return Ok(None);
         }
         attempt = Attempt::Again;
         Ok::<_, TableError>(Some(table.to_bytes()))
     };
     let modified = core.world.mutable.modify(cap, apply).await;
+    let outcomes = std::mem::take(&mut *latest.lock().unwrap_or_else(PoisonError::into_inner));
     let failure = match modified {
         Ok(_) => None,
         Err(ModifyError::Refused(error)) => Some(DirectoryError::from(error)),

@@ -88,15 +88,16 @@ impl MutableFiles {
         contents: impl Into<Contents>,
     ) -> Result<MutableWriteCap, PublishError> {
         let contents = contents.into();
-        self.create_with(format, key, |_| contents).await
+        self.create_with(format, key, move |_| contents).await
     }
 
-    /// As [`Self::create`], for contents that depend on the file's capability.
+    /// As [`Self::create`], for contents that depend on the file's capability; they are made on the
+    /// pool.
     pub async fn create_with(
         &self,
         format: MutableFormat,
         key: Option<RsaPrivateKey>,
-        contents: impl FnOnce(&MutableWriteCap) -> Contents,
+        contents: impl FnOnce(&MutableWriteCap) -> Contents + Send + 'static,
     ) -> Result<MutableWriteCap, PublishError> {
         let core = &self.core;
         let key = match key {
@@ -110,7 +111,8 @@ impl MutableFiles {
             fingerprint: public_key.fingerprint(),
         };
         let writer = Writer::new(core, &cap, Arc::new(key), public_key);
-        let contents = contents(&cap);
+        let of = cap.clone();
+        let contents = core.pool.run(move || contents(&of)).await;
         let _lock = core.locks.lock(writer.verify_cap.storage_index).await;
         writer.write_new(contents).await?;
         Ok(cap)

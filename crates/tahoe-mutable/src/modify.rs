@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tahoe_caps::MutableWriteCap;
 use tahoe_share::EncodingParameters;
 use tahoe_storage_api::ShareNumber;
+use tahoe_tasks::CpuPool;
 use tokio::time::sleep;
 
 use crate::contents::Contents;
@@ -45,6 +46,26 @@ enum Attempt<E> {
     Collision(PublishError),
 }
 
+/// A change that goes to the pool and comes back.
+struct Change<F>(Option<F>);
+
+impl<F, T> Change<F>
+where
+    F: FnMut(&[u8]) -> T + Send + 'static,
+    T: Send + 'static,
+{
+    async fn apply(&mut self, pool: &CpuPool, contents: Bytes) -> T {
+        let mut change = self.0.take().expect("it comes back each time");
+        let work = move || {
+            let changed = change(&contents);
+            (change, changed)
+        };
+        let (change, changed) = pool.run(work).await;
+        self.0 = Some(change);
+        changed
+    }
+}
+
 /// What one attempt begins from.
 struct Beginning<'a> {
     writer: Writer<'a>,
@@ -58,14 +79,18 @@ impl MutableFiles {
     /// Applies a change to the contents and writes them back.
     ///
     /// `change` gets the current contents and returns the new ones, or none if nothing needs to
-    /// change. It may be called several times, also when an earlier result was written in part: it
+    /// change. It runs on the pool and may be called several times, also when an earlier result was written in part: it
     /// should recognise its own work. If somebody else wrote meanwhile, the contents are read again
     /// and it is applied again, with growing pauses; after ten collisions the last is reported.
     pub async fn modify<E>(
         &self,
         cap: &MutableWriteCap,
-        mut change: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, E>,
-    ) -> Result<Modified, ModifyError<E>> {
+        change: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, E> + Send + 'static,
+    ) -> Result<Modified, ModifyError<E>>
+    where
+        E: Send + 'static,
+    {
+        let mut change = Change(Some(change));
         let verify_cap = cap.to_read().to_verify();
         let _lock = self.core.locks.lock(verify_cap.storage_index).await;
         let mut collided = false;
@@ -102,16 +127,19 @@ impl MutableFiles {
     async fn attempt<E>(
         &self,
         begun: Beginning<'_>,
-        change: &mut impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, E>,
+        change: &mut Change<impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, E> + Send + 'static>,
         collided: bool,
-    ) -> Attempt<E> {
+    ) -> Attempt<E>
+    where
+        E: Send + 'static,
+    {
         let Beginning {
             writer,
             latest,
             contents,
             confirmed,
         } = begun;
-        let changed = match change(&contents) {
+        let changed = match change.apply(&self.core.pool, contents.clone()).await {
             Ok(changed) => changed.map(Bytes::from).filter(|new| *new != contents),
             Err(error) if confirmed || self.is_current(&writer.cap.to_read(), &latest).await => {
                 return Attempt::Failed(ModifyError::Refused(error));

@@ -62,7 +62,7 @@ impl MutableFiles {
     ) -> Result<Written, PublishError> {
         let data = data.clone();
         let data = self.core.pool.run(move || data.to_bytes()).await?;
-        let result = self.modify(cap, |old| overlay(old, offset, &data).map(Some));
+        let result = self.modify(cap, move |old| overlay(old, offset, &data).map(Some));
         match result.await {
             Ok(modified) => Ok(Written {
                 version: modified.version,

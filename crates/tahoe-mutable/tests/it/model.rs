@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tahoe_caps::{MutableFormat, MutableWriteCap};
 use tahoe_mutable::MutableFiles;
@@ -75,18 +75,19 @@ fn step() -> impl Strategy<Value = Step> {
 /// All contents that were ever handed to a publish, and the lines that were acknowledged.
 #[derive(Debug, Default)]
 struct Model {
-    attempted: Mutex<BTreeSet<Vec<u8>>>,
+    attempted: Arc<Mutex<BTreeSet<Vec<u8>>>>,
     acknowledged: Mutex<BTreeSet<u32>>,
 }
 
 impl Model {
     async fn write(&self, gateway: &MutableFiles, cap: &MutableWriteCap, line: u32) {
-        let change = |old: &[u8]| {
+        let attempted = Arc::clone(&self.attempted);
+        let change = move |old: &[u8]| {
             if lines(old).contains(&line) {
                 return Ok::<_, Infallible>(None);
             }
             let new = [old, &line.to_be_bytes()].concat();
-            self.attempted.lock().unwrap().insert(new.clone());
+            attempted.lock().unwrap().insert(new.clone());
             Ok(Some(new))
         };
         if gateway.modify(cap, change).await.is_ok() {

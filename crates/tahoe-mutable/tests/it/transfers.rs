@@ -120,7 +120,7 @@ async fn a_modification_gets_the_contents_and_may_refuse_them() {
         let cap = ours.create(format, None, content(0, 0)).await.unwrap();
         for number in 0..10_u8 {
             let gateway = [&ours, &theirs][usize::from(number % 2)];
-            let append = |old: &[u8]| Ok::<_, ()>(Some([old, &[number]].concat()));
+            let append = move |old: &[u8]| Ok::<_, ()>(Some([old, &[number]].concat()));
             let modified = gateway.modify(&cap, append).await.unwrap();
             assert!(modified.changed);
             assert_eq!(modified.contents, (0..=number).collect::<Vec<_>>());
