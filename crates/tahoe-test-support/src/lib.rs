@@ -35,6 +35,7 @@ mod program;
 mod proxy;
 mod sample;
 mod share_files;
+mod tls_server;
 
 pub use entry::ServerEntry;
 pub use grid::{Encoding, Grid, write_servers};
@@ -44,6 +45,7 @@ pub use program::{Output, Program, oracle_python};
 pub use proxy::{Action, Proxy, Request};
 pub use sample::{Random, sample, sample_reader};
 pub use share_files::{Region, ShareFile};
+pub use tls_server::answer_over_tls;
 
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,9 @@
 //! A party in the middle, between a client and a storage server, that tampers with what passes.
 
 use crate::ServerEntry;
-use crate::certificate::pin;
+use crate::certificate::{own_tls, pin};
 use crate::http::{read_body, read_head};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection, StreamOwned};
 use std::fmt;
 use std::io::{self, BufReader, Read as _, Write as _};
@@ -99,7 +99,8 @@ impl fmt::Debug for Shared {
 impl Proxy {
     /// Listens in front of the server of `entry`; at first everything passes.
     pub fn start(entry: &ServerEntry) -> Self {
-        let (tls, pin) = own_tls();
+        let (tls, certificate) = own_tls();
+        let pin = pin(&certificate.der);
         let port = crate::free_port();
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
         let shared = Arc::new(Shared {
@@ -140,22 +141,6 @@ impl Drop for Proxy {
         // Wakes the accepting thread; connections end when the node at one end does.
         TcpStream::connect(&self.entry.location).ok();
     }
-}
-
-/// A TLS configuration with a fresh certificate, and the certificate's pin.
-fn own_tls() -> (Arc<ServerConfig>, String) {
-    let certified =
-        rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("making a certificate");
-    let pin = pin(certified.cert.der());
-    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("PKCS #8");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider knows TLS 1.2 and 1.3")
-        .with_no_client_auth()
-        .with_single_cert(vec![certified.cert.der().clone()], key)
-        .expect("key and certificate belong together");
-    (Arc::new(config), pin)
 }
 
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {

@@ -1,7 +1,9 @@
 //! Requests to a node's web server, as the commands on files make them.
 //!
 //! Bodies are streamed both ways; whatever a file's size, a few blocks of it are in memory.
-//! Connections are kept and used again, which is what makes many small requests fast.
+//! Connections are kept and used again, which is what makes many small requests fast. With `https:`
+//! a certificate of the node must be vouched for by the system's authorities, or by those that
+//! `SSL_CERT_FILE` or `SSL_CERT_DIR` name, as for the original.
 
 use crate::error::{CommandError, Result};
 use crate::quote::{python_repr, quoted_if_needed};
@@ -11,11 +13,14 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Empty, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::{Method, Request, Response, StatusCode};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
@@ -31,11 +36,29 @@ pub(crate) type RequestBody = BoxBody<Bytes, io::Error>;
 /// A node's web server: its address and the connections to it.
 #[derive(Clone)]
 pub(crate) struct Node {
+    scheme: Scheme,
     host: String,
     port: u16,
     /// Begins and ends with a slash.
     path: String,
-    client: Client<HttpConnector, RequestBody>,
+    client: Client<HttpsConnector<HttpConnector>, RequestBody>,
+}
+
+/// What is spoken with a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    /// What stands before `://`, and the port if none is given.
+    const fn name_and_port(self) -> (&'static str, u16) {
+        match self {
+            Self::Http => ("http", 80),
+            Self::Https => ("https", 443),
+        }
+    }
 }
 
 impl fmt::Debug for Node {
@@ -57,19 +80,20 @@ impl HttpFailure {
 }
 
 impl Node {
-    /// Reads `http://host:port/`; anything after the port stays in front of every path.
+    /// Reads `http://host:port/`, or the same with `https:`; anything after the port stays in front
+    /// of every path.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let wrong = || {
             CommandError::usage(format!(
                 "--node-url is required to look like \"http://HOSTNAMEORADDR:PORT\", not: {text:?}"
             ))
         };
-        if text.starts_with("https://") {
-            let message =
-                "https: node URLs aren't available in this version: use http: on this machine";
-            return Err(CommandError::usage(message));
-        }
-        let rest = text.trim().strip_prefix("http://").ok_or_else(wrong)?;
+        let (scheme, rest) = text.trim().split_once("://").ok_or_else(wrong)?;
+        let scheme = match scheme {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            _ => return Err(wrong()),
+        };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let authority: http::uri::Authority = authority.parse().map_err(|_| wrong())?;
         let slash = if path.is_empty() || path.ends_with('/') {
@@ -77,17 +101,20 @@ impl Node {
         } else {
             "/"
         };
+        let (_, default_port) = scheme.name_and_port();
         Ok(Self {
+            scheme,
             host: authority.host().to_owned(),
-            port: authority.port_u16().unwrap_or(80),
+            port: authority.port_u16().unwrap_or(default_port),
             path: format!("/{path}{slash}"),
-            client: client(),
+            client: client(scheme)?,
         })
     }
 
     /// The node's URL; it ends with a slash.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}:{}{}", self.host, self.port, self.path)
+        let (scheme, _) = self.scheme.name_and_port();
+        format!("{scheme}://{}:{}{}", self.host, self.port, self.path)
     }
 
     /// Sends one request and waits for the head of its answer.
@@ -128,14 +155,34 @@ impl Node {
     }
 }
 
-fn client() -> Client<HttpConnector, RequestBody> {
+fn client(scheme: Scheme) -> Result<Client<HttpsConnector<HttpConnector>, RequestBody>> {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_connect_timeout(timeout());
-    Client::builder(TokioExecutor::new())
+    connector.enforce_http(false);
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls(scheme)?)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(connector);
+    Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(LONGEST_IDLE)
-        .build(connector)
+        .build(connector))
+}
+
+/// Whom to believe: for `https:` the authorities of the system, else nobody.
+fn tls(scheme: Scheme) -> Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    if scheme == Scheme::Https {
+        // What can't be read among them is no reason to distrust the others.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let versions =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let versions = versions.map_err(|error| CommandError::failed(error.to_string()))?;
+    Ok(versions.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// What the operating system said, as Python writes it.
@@ -257,19 +304,14 @@ mod tests {
             ("http://host", "host", 80, "/"),
             ("http://host:1/tahoe", "host", 1, "/tahoe/"),
             ("http://[::1]:1/", "[::1]", 1, "/"),
+            ("https://host/tahoe", "host", 443, "/tahoe/"),
+            ("https://host:1", "host", 1, "/"),
         ] {
             let node = Node::parse(text).unwrap();
             let parts = (node.host.as_str(), node.port, node.path.as_str());
             assert_eq!(parts, (host, port, path), "{text}");
         }
-        for bad in [
-            "",
-            "127.0.0.1:3456",
-            "ftp://x",
-            "http://",
-            "http://a b/",
-            "https://x",
-        ] {
+        for bad in ["", "127.0.0.1:3456", "ftp://x", "http://", "http://a b/"] {
             assert!(Node::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -9,6 +9,7 @@ mod dump_cap;
 mod dump_share;
 mod files;
 mod grid_manager;
+mod https;
 mod invite;
 mod migrate_crawler;
 mod run;
