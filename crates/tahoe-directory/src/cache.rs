@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use tahoe_caps::ChkReadCap;
 
-/// Bytes of all tables that are remembered.
+/// Memory of all tables that are remembered, in bytes.
 const MOST_BYTES: usize = 16 << 20;
 /// Tables that are remembered.
 const MOST_TABLES: usize = 256;
@@ -28,18 +28,18 @@ impl TableCache {
     }
 
     pub(crate) fn remember(&self, cap: &ChkReadCap, table: &Table) {
-        if table.size() > MOST_BYTES {
+        if table.memory() > MOST_BYTES {
             return;
         }
         let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tables.retain(|(known, _)| known != cap);
         tables.push_back((cap.clone(), table.clone()));
-        let mut bytes: usize = tables.iter().map(|(_, table)| table.size()).sum();
+        let mut bytes: usize = tables.iter().map(|(_, table)| table.memory()).sum();
         while bytes > MOST_BYTES || tables.len() > MOST_TABLES {
             let Some((_, oldest)) = tables.pop_front() else {
                 break;
             };
-            bytes -= oldest.size();
+            bytes -= oldest.memory();
         }
     }
 }
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn keeps_the_latest_within_its_bounds() {
         let cache = TableCache::default();
-        let large = table(MOST_BYTES / 2 - 100);
+        let large = table(MOST_BYTES / 2 - 400);
         cache.remember(&cap(1), &large);
         cache.remember(&cap(2), &large);
         assert!(cache.of(&cap(1)).is_some());

@@ -40,6 +40,9 @@ pub struct Child {
     pub metadata: Metadata,
 }
 
+/// What an entry takes beside its bytes: where its parts are, its name, its place in the tree.
+const ENTRY_MEMORY: usize = 256;
+
 /// The entries of a directory.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
@@ -151,6 +154,11 @@ impl Table {
     /// How many bytes the file has.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.size + self.entries.len() * ENTRY_MEMORY
     }
 
     /// How many entries there are, with those that aren't listed.
