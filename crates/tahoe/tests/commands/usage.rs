@@ -31,6 +31,19 @@ fn wrong_usage_shows_the_usage_on_standard_output_and_exits_with_1() {
 }
 
 #[test]
+fn retired_commands_say_so() {
+    let refused = both(&[&["debug", "trial"], &["debug", "repl"]]);
+    for (ours, theirs) in refused {
+        assert_eq!(ours, theirs);
+    }
+    let home = tempfile::tempdir().unwrap();
+    let arguments = ["debug", "flogtool", "dump", "--verbose", "x"];
+    let refused = run(&ours(), home.path(), &arguments);
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    assert!(refused.stderr.contains("Python's foolscap"), "{refused:?}");
+}
+
+#[test]
 fn help_and_version_succeed() {
     let commands: [&[&str]; 7] = [
         &["--version"],

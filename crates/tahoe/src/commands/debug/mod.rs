@@ -5,6 +5,7 @@ mod corrupt_share;
 mod dump_cap;
 mod dump_share;
 mod find_shares;
+mod retired;
 mod share_directories;
 
 use crate::Context;
@@ -25,6 +26,15 @@ enum DebugCommand {
     FindShares(find_shares::FindShares),
     CatalogShares(catalog_shares::CatalogShares),
     CorruptShare(corrupt_share::CorruptShare),
+    /// Look into log files: not here, but in Python's foolscap
+    #[command(hide = true)]
+    Flogtool(retired::Ignored),
+    /// Obsolete
+    #[command(hide = true)]
+    Trial(retired::Ignored),
+    /// Obsolete
+    #[command(hide = true)]
+    Repl(retired::Ignored),
 }
 
 impl Debug {
@@ -35,6 +45,9 @@ impl Debug {
             DebugCommand::FindShares(command) => command.run(context),
             DebugCommand::CatalogShares(command) => command.run(context),
             DebugCommand::CorruptShare(command) => command.run(context),
+            DebugCommand::Flogtool(_) => retired::refuse("flogtool"),
+            DebugCommand::Trial(_) => retired::refuse("trial"),
+            DebugCommand::Repl(_) => retired::refuse("repl"),
         }
     }
 }
