@@ -11,7 +11,7 @@ const ENCODING: Encoding = Encoding {
     total: 3,
 };
 
-fn ask(gateway: &Node, method: &str, path: &str, body: &[u8]) -> String {
+pub(crate) fn ask(gateway: &Node, method: &str, path: &str, body: &[u8]) -> String {
     let answer = gateway.request(method, path, body);
     assert!(answer.status < 400, "{method} {path}: {}", answer.text());
     answer.text()
@@ -52,7 +52,7 @@ fn damage(grid: &Grid) {
 }
 
 /// The lines of a stream; lists in reports have no order of their own.
-fn stream(gateway: &Node, root: &str, options: &str) -> Vec<Value> {
+pub(crate) fn stream(gateway: &Node, root: &str, options: &str) -> Vec<Value> {
     let path = format!("/uri/{root}?t=stream-deep-check{options}");
     let text = ask(gateway, "POST", &path, b"");
     let line = |line: &str| {
@@ -68,7 +68,7 @@ fn stream(gateway: &Node, root: &str, options: &str) -> Vec<Value> {
 }
 
 /// Runs an operation to its end and returns its JSON.
-fn operate(gateway: &Node, root: &str, handle: &str, options: &str) -> Value {
+pub(crate) fn operate(gateway: &Node, root: &str, handle: &str, options: &str) -> Value {
     let path = format!("/uri/{root}?t=start-deep-check&ophandle={handle}{options}");
     let started = gateway.request("POST", &path, b"");
     assert_eq!(started.status, 302, "{}", started.text());

@@ -10,6 +10,7 @@ mod foolscap;
 mod helper;
 mod interop;
 mod introducer;
+mod large_tree;
 mod logs;
 mod mutable;
 mod mutable_checks;
