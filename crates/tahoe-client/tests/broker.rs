@@ -150,6 +150,27 @@ async fn a_vanished_server_is_known_to_be_gone_within_five_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn idle_servers_are_asked_at_the_same_moments() {
+    let grid = start(2, &[]);
+    grid.broker.wait_for_servers(2).await;
+    let delays = [40, 90].map(Duration::from_millis);
+    for (service, delay) in grid.services.iter().zip(delays) {
+        service.add(Fault::Delay(delay).on(Call::Version));
+    }
+    // Some polls later, and not within the next one.
+    tokio::time::sleep(Duration::from_millis(20_700)).await;
+    let servers = grid.broker.servers();
+    let asked = servers.iter().zip(delays).map(|(server, delay)| {
+        let answered = server.status().last_answer.unwrap();
+        since_epoch(answered) - delay
+    });
+    let asked: Vec<Duration> = asked.collect();
+    let apart = asked[0].abs_diff(asked[1]);
+    assert!(apart <= Duration::from_millis(3), "{asked:?}");
+    grid.broker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_call_makes_a_server_suspect_and_asks_it_at_once() {
     let grid = start(1, &[]);
     grid.broker.wait_for_servers(1).await;

@@ -21,6 +21,7 @@ use tahoe_crypto::{ServerId, StorageIndex, VerifyingKey};
 use tahoe_storage_api::{Server, ServerDirectory, permute};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 
 pub use announcement::{Announcement, AnnouncementError, ServerEntry, ServersFileError};
 pub use server::{ConnectionState, KnownServer, ServerStatus};
@@ -80,6 +81,8 @@ pub struct Broker {
     transport: Arc<dyn Transport>,
     clock: WallClock,
     options: BrokerOptions,
+    /// From here on the moments are counted at which idle servers are asked.
+    rhythm: Instant,
     connected_count: watch::Sender<usize>,
 }
 
@@ -125,6 +128,7 @@ impl Broker {
             transport,
             clock,
             options,
+            rhythm: Instant::now(),
             connected_count: watch::Sender::new(0),
         };
         let mut servers = broker.lock();
@@ -182,7 +186,7 @@ impl Broker {
             self.options.force_foolscap,
             self.connected_count.clone(),
         );
-        let polling = server.polling(&self.transport, &self.clock, &self.options);
+        let polling = server.polling(&self.transport, &self.clock, &self.options, self.rhythm);
         let polling = polling.map(|polling| servers.tasks.spawn(polling));
         let known = Known {
             server,

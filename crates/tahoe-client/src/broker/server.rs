@@ -185,6 +185,7 @@ impl KnownServer {
         transport: &Arc<dyn Transport>,
         clock: &WallClock,
         options: &BrokerOptions,
+        rhythm: Instant,
     ) -> Option<impl Future<Output = ()> + Send + 'static> {
         if unusable(&self.announcement, options.force_foolscap).is_some() {
             return None;
@@ -196,6 +197,7 @@ impl KnownServer {
             transport: Arc::clone(transport),
             clock: Arc::clone(clock),
             options: options.clone(),
+            rhythm,
         };
         Some(poll.run())
     }
@@ -298,6 +300,7 @@ struct Poll {
     transport: Arc<dyn Transport>,
     clock: WallClock,
     options: BrokerOptions,
+    rhythm: Instant,
 }
 
 impl Poll {
@@ -381,12 +384,15 @@ impl Poll {
     /// as a call fails.
     async fn pause(&self) {
         let began = Instant::now();
-        let interval = self.interval();
+        let interval = self.options.poll_interval;
         let pulse = &self.server.pulse;
         sleep(SHORTEST_PAUSE.min(interval)).await;
         loop {
             let heard = pulse.heard().filter(|heard| *heard > began);
-            let due = heard.unwrap_or(began) + interval;
+            let due = match heard {
+                Some(heard) => heard + interval,
+                None => self.in_step(began + interval),
+            };
             let due = due.min(began + OLDEST_VERSION.max(interval));
             if pulse.suspicion().is_some() || Instant::now() >= due {
                 return;
@@ -399,11 +405,12 @@ impl Poll {
         }
     }
 
-    /// The poll interval, up to a tenth shorter, so that the polls of many servers spread out.
-    fn interval(&self) -> Duration {
-        let id = self.server.id.as_str().bytes().map(u32::from).sum::<u32>();
-        let shorter_by = self.options.poll_interval * (id % 100) / 1000;
-        self.options.poll_interval.saturating_sub(shorter_by)
+    /// The last common moment until then. All servers that nothing is heard of are asked at the
+    /// same moments, so that an idle gateway wakes once for all of them.
+    fn in_step(&self, due: Instant) -> Instant {
+        let interval = self.options.poll_interval.as_nanos().max(1);
+        let beyond = due.duration_since(self.rhythm).as_nanos() % interval;
+        due - Duration::from_nanos(u64::try_from(beyond).unwrap_or(0))
     }
 }
 
