@@ -104,10 +104,7 @@ pub(crate) fn answer(call: &Call) -> Result<Response, WebError> {
     operations.sort_by(|a, b| b.started().total_cmp(&a.started()));
     let (active, recent): (Vec<_>, Vec<_>) = operations.iter().partition(|o| o.is_active());
     match call.page_format()?.as_deref() {
-        None | Some("HTML") => {
-            let page = page(&active, &recent);
-            Ok(response::html(StatusCode::OK, "text/html", page))
-        }
+        None | Some("HTML") => Ok(html_page(page(&active, &recent))),
         Some("JSON") => {
             let list = |operations: &[&Operation]| -> Vec<Value> {
                 operations
@@ -134,17 +131,22 @@ pub(crate) fn answer_one(call: &Call, name: &[u8], rest: &[&[u8]]) -> Result<Res
         (Operation::Download(operation), [b"event_json"]) => {
             Ok(response::plain(python_text::json(&events::json(operation))))
         }
-        (_, []) if call.method == Method::GET || call.method == Method::HEAD => {
-            let page = match &operation {
-                Operation::Upload(operation) => upload::page(operation),
-                Operation::Download(operation) => download::page(operation),
-                Operation::Mutable(operation) => mutable::page(operation),
-            };
-            Ok(response::html(StatusCode::OK, "text/html", page))
+        // These take `t=` and any method, as `/status` does; the others don't.
+        (Operation::Mutable(operation), []) => match call.page_format()?.as_deref() {
+            None | Some("HTML") => Ok(html_page(mutable::page(operation))),
+            Some(_) => Err(call.unknown_page_format()),
+        },
+        (_, []) if call.method != Method::GET && call.method != Method::HEAD => {
+            Err(WebError::method(&call.method, "GET, HEAD"))
         }
-        (_, []) => Err(WebError::method(&call.method, "GET, HEAD")),
+        (Operation::Upload(operation), []) => Ok(html_page(upload::page(operation))),
+        (Operation::Download(operation), []) => Ok(html_page(download::page(operation))),
         _ => Err(WebError::not_found()),
     }
+}
+
+fn html_page(page: String) -> Response {
+    response::html(StatusCode::OK, "text/html", page)
 }
 
 /// The operation of a name such as `up-7`.

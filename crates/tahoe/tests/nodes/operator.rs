@@ -163,6 +163,11 @@ fn the_mutable_operations_of_a_gateway() {
             assert!(page.text().contains("100.0%"), "{}", page.text());
             let missing = gateway.request("GET", &format!("/status/{kind}-99"), b"");
             assert_eq!(missing.status, 404, "{kind}");
+            for (format, expected) in [("html", 200), ("json", 400)] {
+                let path = format!("/status/{kind}-0?t={format}");
+                let answer = gateway.request("GET", &path, b"");
+                assert_eq!(answer.status, expected, "{kind} {format}");
+            }
         }
         let page = gateway.request("GET", "/status", b"").text();
         for words in ["mapupdate MODE_READ", "mapupdate MODE_WRITE", "-NA-"] {
