@@ -62,7 +62,8 @@ pub use foolscap_proto::{
     BadFurl, Furl, IdlePolicy, Limits, RemoteFailure, Swissnum, TubId, Violation,
 };
 pub use hints::{
-    ConnectionHint, Dialed, HintError, HintHandler, HintHandlers, SocksHandler, TcpHandler,
+    ConnectionHint, Dialed, HintError, HintHandler, HintHandlers, SamHandler, SocksHandler,
+    TcpHandler,
 };
 pub use identity::TubIdentity;
 pub use object::{Arguments, Call, Caller, CopiedObject, Reference, Referenceable, Value};

@@ -1,7 +1,9 @@
 //! Connection hints: where a tub may be found, and how to get there.
 
+mod sam;
 mod socks;
 
+pub use sam::SamHandler;
 pub use socks::SocksHandler;
 
 use async_trait::async_trait;
@@ -161,10 +163,22 @@ impl HintHandlers {
         self
     }
 
+    /// Takes a kind's handler away: such hints lead nowhere.
+    #[must_use]
+    pub fn without(mut self, kind: &str) -> Self {
+        self.0.remove(kind);
+        self
+    }
+
+    /// The handler for a kind of hints.
+    pub fn for_kind(&self, kind: &str) -> Option<Arc<dyn HintHandler>> {
+        self.0.get(kind).cloned()
+    }
+
     /// The handler for a hint.
     pub fn handler(&self, hint: &str) -> Result<Arc<dyn HintHandler>, HintError> {
-        let handler = self.0.get(ConnectionHint::kind_of(hint));
-        handler.cloned().ok_or(HintError::NoHandler)
+        let handler = self.for_kind(ConnectionHint::kind_of(hint));
+        handler.ok_or(HintError::NoHandler)
     }
 }
 

@@ -7,5 +7,6 @@ mod gifts;
 mod hostile;
 mod objects;
 mod python;
+mod sam;
 mod socks;
 mod tubs;
