@@ -134,6 +134,9 @@ pub enum IdentityError {
     /// The certificate isn't X.509.
     #[error("the certificate isn't X.509")]
     BadCertificate,
+    /// The private key is an RSA key that is too short for us to sign with.
+    #[error("the private key has {0} bits, and at least 2048 are needed")]
+    ShortKey(usize),
     /// The private key is of no kind that TLS uses.
     #[error("the private key can't be used")]
     BadPrivateKey(#[source] rustls::Error),

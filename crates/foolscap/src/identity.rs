@@ -9,6 +9,9 @@ use rustls::sign::CertifiedKey;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
+/// Size of the shortest RSA key that our TLS library signs with.
+const MIN_RSA_BITS: usize = 2048;
+
 /// A private key and its self-signed certificate.
 ///
 /// The tub id is the hash of the certificate, so both must be kept to stay the same tub. Python's
@@ -68,9 +71,13 @@ impl TubIdentity {
         certificate: CertificateDer<'static>,
         private_key: PrivateKeyDer<'static>,
     ) -> Result<Self, IdentityError> {
-        let key = aws_lc_rs::sign::any_supported_type(&private_key)
-            .map_err(IdentityError::BadPrivateKey)?;
         let spki = tls::public_key(&certificate).ok_or(IdentityError::BadCertificate)?;
+        let bits = tls::rsa_bits(&certificate);
+        let key = aws_lc_rs::sign::any_supported_type(&private_key);
+        let key = key.map_err(|error| match bits {
+            Some(bits) if bits < MIN_RSA_BITS => IdentityError::ShortKey(bits),
+            _ => IdentityError::BadPrivateKey(error),
+        })?;
         if key.public_key().is_some_and(|public| *public != *spki) {
             return Err(IdentityError::KeyMismatch);
         }

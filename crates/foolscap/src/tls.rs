@@ -3,7 +3,10 @@
 //! A peer is the hash of its certificate. The handshake proves that it has the key; names, dates,
 //! signatures and even the version of the certificate mean nothing, because Python's foolscap writes
 //! X.509 version 1, for a year, and uses them for longer. So signatures are checked with the public
-//! key as it stands in the certificate, by whatever TLS version (1.2 for old peers).
+//! key as it stands in the certificate, by whatever TLS version (1.2 for old peers), also if the key
+//! is one of 1024 bits as the oldest tubs have.
+
+mod short_rsa;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption};
@@ -18,6 +21,7 @@ use rustls::{
 };
 use std::sync::Arc;
 use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 use crate::{TubId, TubIdentity};
 
@@ -25,6 +29,15 @@ use crate::{TubId, TubIdentity};
 pub(crate) fn public_key(certificate: &[u8]) -> Option<&[u8]> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     Some(parsed.tbs_certificate.subject_pki.raw)
+}
+
+/// How many bits the RSA key of a certificate has; `None` if it is of another kind.
+pub(crate) fn rsa_bits(certificate: &[u8]) -> Option<usize> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    match parsed.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) => Some(key.key_size()),
+        _ => None,
+    }
 }
 
 /// Who has shown these certificates.
@@ -112,9 +125,11 @@ impl AnyTub {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        const BAD: Error = Error::InvalidCertificate(CertificateError::BadSignature);
         let spki = public_key(certificate).ok_or(CertificateError::BadEncoding)?;
         let (_, spki) = SubjectPublicKeyInfo::from_der(spki).map_err(|_| BAD)?;
+        if let Some(verdict) = verify_short_rsa(&spki, message, signed) {
+            return verdict;
+        }
         let key = &spki.subject_public_key.data;
         let known = self
             .0
@@ -141,10 +156,37 @@ impl AnyTub {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        use SignatureScheme::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512};
         let spki = public_key(certificate).ok_or(CertificateError::BadEncoding)?;
+        let (_, parsed) = SubjectPublicKeyInfo::from_der(spki).map_err(|_| BAD)?;
+        // TLS 1.3 has given these up.
+        let is_old =
+            [RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512].contains(&signed.scheme);
+        if let Some(verdict) = verify_short_rsa(&parsed, message, signed).filter(|_| !is_old) {
+            return verdict;
+        }
         let spki = SubjectPublicKeyInfoDer::from(spki);
         rustls::crypto::verify_tls13_signature_with_raw_key(message, &spki, signed, &self.0)
     }
+}
+
+const BAD: Error = Error::InvalidCertificate(CertificateError::BadSignature);
+
+/// Checks a signature of a key that is too short for the library; `None` if it isn't.
+fn verify_short_rsa(
+    key: &SubjectPublicKeyInfo<'_>,
+    message: &[u8],
+    signed: &DigitallySignedStruct,
+) -> Option<Result<HandshakeSignatureValid, Error>> {
+    let Ok(PublicKey::RSA(key)) = key.parsed() else {
+        return None;
+    };
+    let valid = short_rsa::verify(&key, signed.scheme, message, signed.signature())?;
+    Some(if valid {
+        Ok(HandshakeSignatureValid::assertion())
+    } else {
+        Err(BAD)
+    })
 }
 
 impl ServerCertVerifier for AnyTub {

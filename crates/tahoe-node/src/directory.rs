@@ -5,7 +5,7 @@
 
 use crate::files::{self, Readers};
 use crate::tub_certificate::TubCertificate;
-use foolscap::{Furl, Swissnum};
+use foolscap::{Furl, IdentityError, Swissnum};
 use rand::TryRng as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,14 @@ pub enum DirectoryError {
         path: PathBuf,
         /// What belongs there.
         expected: &'static str,
+    },
+    /// The node's certificate and its private key can't be used.
+    #[error("cannot use {path}, which must hold a certificate and its private key in PEM")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: IdentityError,
     },
     /// An introducer's FURL is where older versions had it, and where it belongs.
     #[error(
@@ -138,12 +146,9 @@ impl NodeDirectory {
         let certificate = match read_text(&path)? {
             Some(pem) => {
                 let pem = Zeroizing::new(pem);
-                TubCertificate::from_pem(pem.as_bytes())
+                let read = TubCertificate::from_pem(pem.as_bytes());
+                read.map_err(|source| DirectoryError::Certificate { path, source })?
             }
-            .ok_or(DirectoryError::Malformed {
-                path,
-                expected: "a certificate and its private key in PEM",
-            })?,
             None => {
                 let made = TubCertificate::generate();
                 let certificate = made.ok_or(DirectoryError::NoRandomness("a certificate"))?;

@@ -4,7 +4,7 @@
 //! writes an X.509 version 1 certificate of RSA-2048 followed by the key in PKCS #8; nobody checks
 //! names, dates or versions.
 
-use foolscap::TubIdentity;
+use foolscap::{IdentityError, TubIdentity};
 use tahoe_crypto::TubId;
 use tahoe_storage_http::{ServerTls, SpkiHash, TlsError, certificate_key_hash};
 use zeroize::Zeroizing;
@@ -21,9 +21,9 @@ impl TubCertificate {
         Self::new(TubIdentity::generate().ok()?)
     }
 
-    /// Reads the first certificate and the first private key of a PEM file; `None` if one is missing.
-    pub fn from_pem(pem: &[u8]) -> Option<Self> {
-        Self::new(TubIdentity::from_pem(pem).ok()?)
+    /// Reads the first certificate and the first private key of a PEM file.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, IdentityError> {
+        Self::new(TubIdentity::from_pem(pem)?).ok_or(IdentityError::BadCertificate)
     }
 
     fn new(identity: TubIdentity) -> Option<Self> {
@@ -101,9 +101,17 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_too_short_is_said_to_be() {
+        let pem = include_bytes!("../../foolscap/tests/data/short-rsa.pem");
+        let refused = TubCertificate::from_pem(pem).unwrap_err().to_string();
+        let expected = "the private key has 1024 bits, and at least 2048 are needed";
+        assert_eq!(refused, expected);
+    }
+
+    #[test]
     fn half_a_file_is_refused() {
         let end = REFERENCE_PEM.len() / 2;
-        assert!(TubCertificate::from_pem(&REFERENCE_PEM[..end]).is_none());
-        assert!(TubCertificate::from_pem(b"").is_none());
+        assert!(TubCertificate::from_pem(&REFERENCE_PEM[..end]).is_err());
+        assert!(TubCertificate::from_pem(b"").is_err());
     }
 }

@@ -3,7 +3,8 @@
 use super::echo::{Echo, Held};
 use super::tubs::{PATIENCE, client, identity, identity_beside, server, until};
 use foolscap::{
-    Arguments, CallError, Furl, Reference, RemoteFailure, RemoteReference, Tub, TubOptions, Value,
+    Arguments, CallError, Furl, IdentityError, Reference, RemoteFailure, RemoteReference, Tub,
+    TubIdentity, TubOptions, Value,
 };
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -46,8 +47,12 @@ pub(crate) struct PythonServer {
 
 impl PythonServer {
     pub(crate) async fn start() -> Self {
+        Self::start_by(&mut peer(&[])).await
+    }
+
+    async fn start_by(peer: &mut Command) -> Self {
         let port = free_port().to_string();
-        let mut process = peer(&["serve", &port]).spawn().unwrap();
+        let mut process = peer.args(["serve", &port]).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let furl = tokio::time::timeout(PATIENCE, lines.next_line()).await;
         let furl = furl.unwrap().unwrap().expect("a FURL");
@@ -233,6 +238,30 @@ async fn a_python_client_and_our_server() {
         assert_eq!(output.stdout, b"ok\n");
         tub.stop().await;
     }
+}
+
+/// A tub from before 2048 bits were usual, as server and as client.
+#[tokio::test]
+async fn a_python_tub_with_a_key_of_1024_bits() {
+    let pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/short-rsa.pem");
+    let python = PythonServer::start_by(peer(&[]).env("TUB_PEM", &pem)).await;
+    let tub = client(identity());
+    let echo = tub.reference(&python.furl).await.unwrap();
+    assert_eq!(call(&echo, "echo", &[Value::from(5)]).await, Value::from(5));
+    tub.stop().await;
+
+    let (tub, furl) = server(identity(), TubOptions::default(), Echo::new()).await;
+    let port = free_port().to_string();
+    let mut driving = peer(&["drive", &port, furl.to_text().as_str()]);
+    let output = driving.env("TUB_PEM", &pem).output();
+    let output = tokio::time::timeout(PATIENCE, output).await;
+    let output = output.unwrap().unwrap();
+    assert_eq!(output.stdout, b"ok\n", "{output:?}");
+    tub.stop().await;
+
+    // We can't sign with such a key ourselves.
+    let refused = TubIdentity::from_pem(&std::fs::read(pem).unwrap());
+    assert!(matches!(refused, Err(IdentityError::ShortKey(1024))));
 }
 
 #[tokio::test]

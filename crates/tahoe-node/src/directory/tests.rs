@@ -97,19 +97,12 @@ fn a_server_with_shares_keeps_its_tub_id_as_permutation_seed() {
 #[test]
 fn a_file_that_holds_something_else_is_named() {
     let (_temporary, node) = node();
-    for name in [
-        "node.privkey",
-        "node.pem",
-        "secret",
-        "convergence",
-        "storage.furl",
-    ] {
+    for name in ["node.privkey", "secret", "convergence", "storage.furl"] {
         node.write_private(name, "nonsense!").unwrap();
     }
     let tub = TubId::from_bytes([7; 20]);
     let errors = [
         node.signing_key().map(drop).unwrap_err(),
-        node.tub_certificate().map(drop).unwrap_err(),
         node.lease_master().map(drop).unwrap_err(),
         node.convergence_secret().map(drop).unwrap_err(),
         node.storage_furl(tub, &[]).map(drop).unwrap_err(),
@@ -118,6 +111,9 @@ fn a_file_that_holds_something_else_is_named() {
         assert!(matches!(error, DirectoryError::Malformed { .. }), "{error}");
         assert!(!error.to_string().contains("nonsense"));
     }
+    node.write_private("node.pem", "nonsense!").unwrap();
+    let error = node.tub_certificate().unwrap_err();
+    assert!(matches!(error, DirectoryError::Certificate { .. }));
     let furl = "pb://y3o76xcnlz2ozxc252v7sv5infn4cats@tcp:h:1/swissnum";
     node.write_private("storage.furl", furl).unwrap();
     let error = node.storage_furl(tub, &[]).unwrap_err();
