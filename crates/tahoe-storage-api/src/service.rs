@@ -1,12 +1,12 @@
 //! One storage server, through any transport.
 
 use crate::{
-    Allocation, ReadTestWrite, ReadTestWriteOutcome, ServerVersion, ShareKind, ShareNumber,
-    ShareRange, SlotSecrets, StorageError, WriteProgress,
+    Allocation, ReadTestWrite, ReadTestWriteOutcome, ReadVector, ServerVersion, ShareKind,
+    ShareNumber, ShareRange, SlotSecrets, StorageError, WriteProgress,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tahoe_crypto::{LeaseSecrets, StorageIndex, UploadSecret};
 
 /// A storage server: immutable shares that are written once, and mutable slots.
@@ -67,6 +67,33 @@ pub trait StorageService: Send + Sync + std::fmt::Debug {
         share: ShareNumber,
         range: ShareRange,
     ) -> Result<Bytes, StorageError>;
+
+    /// Reads the same ranges of several shares of a mutable slot; of all, if none is named. Shares
+    /// that aren't there are left out.
+    ///
+    /// What holds the shares does this as one step, so that all bytes are of one version. Without
+    /// that it takes a call for each range, and changes may come between.
+    async fn read_slot(
+        &self,
+        storage_index: &StorageIndex,
+        shares: &BTreeSet<ShareNumber>,
+        reads: &[ReadVector],
+    ) -> Result<BTreeMap<ShareNumber, Vec<Bytes>>, StorageError> {
+        let listed = self.list_shares(ShareKind::Mutable, storage_index).await?;
+        let mut slot = BTreeMap::new();
+        for share in listed {
+            if !shares.is_empty() && !shares.contains(&share) {
+                continue;
+            }
+            let mut found = Vec::with_capacity(reads.len());
+            for range in reads {
+                let read = self.read_share(ShareKind::Mutable, storage_index, share, *range);
+                found.push(read.await?);
+            }
+            slot.insert(share, found);
+        }
+        Ok(slot)
+    }
 
     /// Says how many bytes a complete share has.
     ///

@@ -2,14 +2,19 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail so")]
 
 use foolscap::{Furl, Tub, TubIdentity, TubOptions};
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
-use tahoe_storage_api::StorageService;
+use tahoe_crypto::{LeaseCancelSecret, LeaseRenewSecret, LeaseSecrets, StorageIndex, WriteEnabler};
 use tahoe_storage_api::testing::MemoryStore;
 use tahoe_storage_api::testing::conformance::{self, Expectations};
+use tahoe_storage_api::{
+    ReadTestWrite, ShareNumber, ShareRange, SlotSecrets, StorageService, TestWriteVectors,
+    WriteVector,
+};
 use tahoe_storage_foolscap::{
     FoolscapStorageClient, FoolscapStorageServer, client_limits, server_limits,
 };
@@ -74,6 +79,62 @@ tahoe_storage_api::conformance_tests!(
     async { served(MemoryStore::default()).await },
     Expectations::default()
 );
+
+/// Shares 0 and 1 of a slot are overwritten all the time; no read sees two versions of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_of_a_slot_is_of_one_version() {
+    const INDEX: StorageIndex = StorageIndex::from_bytes([3; 16]);
+    const READS: [ShareRange; 2] = [range(0, 10), range(4000, 10)];
+    let store = Arc::new(MemoryStore::default());
+    let (_server, furl) = serve(Arc::clone(&store) as _).await;
+    let client = client(furl);
+    let write = |version: u8| {
+        let write = WriteVector {
+            offset: 0,
+            data: vec![version; 5000].into(),
+        };
+        let vectors = TestWriteVectors {
+            writes: vec![write],
+            ..TestWriteVectors::default()
+        };
+        ReadTestWrite {
+            vectors: [0, 1].map(|n| (ShareNumber(n), vectors.clone())).into(),
+            reads: Vec::new(),
+        }
+    };
+    let secrets = SlotSecrets {
+        write_enabler: WriteEnabler::from_bytes([1; 32]),
+        lease: LeaseSecrets {
+            renew: LeaseRenewSecret::from_bytes([2; 32]),
+            cancel: LeaseCancelSecret::from_bytes([3; 32]),
+        },
+    };
+    let change = store.read_test_write(&INDEX, &secrets, write(0));
+    assert!(change.await.unwrap().success);
+    let writing = tokio::spawn(async move {
+        for version in (0..=255).cycle() {
+            let change = store.read_test_write(&INDEX, &secrets, write(version));
+            assert!(change.await.unwrap().success);
+            tokio::task::yield_now().await;
+        }
+    });
+    for _ in 0..300 {
+        let slot = client.read_slot(&INDEX, &BTreeSet::new(), &READS).await;
+        let slot = slot.unwrap();
+        assert_eq!(slot.len(), 2);
+        let bytes: Vec<u8> = slot.into_values().flatten().flatten().collect();
+        assert_eq!(bytes, vec![bytes[0]; 40]);
+    }
+    assert!(!writing.is_finished());
+    writing.abort();
+    let wanted = BTreeSet::from([ShareNumber(1), ShareNumber(7)]);
+    let slot = client.read_slot(&INDEX, &wanted, &[]).await.unwrap();
+    assert_eq!(slot.into_keys().collect::<Vec<_>>(), [ShareNumber(1)]);
+}
+
+const fn range(offset: u64, length: u64) -> ShareRange {
+    ShareRange { offset, length }
+}
 
 #[tokio::test]
 async fn a_read_only_server_changes_only_slots() {

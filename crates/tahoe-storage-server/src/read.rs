@@ -6,14 +6,14 @@ use crate::handles::{OpenShare, clip, read_exact};
 use crate::statistics::Category;
 use crate::store::{MAX_READ_SIZE, Store, container_error};
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tahoe_crypto::StorageIndex;
-use tahoe_storage_api::{ShareKind, ShareNumber, ShareRange, StorageError};
+use tahoe_storage_api::{ReadVector, ShareKind, ShareNumber, ShareRange, StorageError};
 
 impl Store {
     pub(crate) fn list_shares(
@@ -69,6 +69,39 @@ impl Store {
         };
         self.recorder.record(category, started.elapsed());
         Ok(data)
+    }
+
+    /// Reads ranges of several shares of a slot as one step: the lock keeps changes out.
+    pub(crate) fn read_slot(
+        &self,
+        storage_index: &StorageIndex,
+        shares: &BTreeSet<ShareNumber>,
+        reads: &[ReadVector],
+    ) -> Result<BTreeMap<ShareNumber, Vec<Bytes>>, StorageError> {
+        let started = Instant::now();
+        let _lock = self.locks.read(storage_index);
+        let files = &self.share_files(storage_index)? - &self.uploads.shares(storage_index);
+        let mut present = self.readable_containers(storage_index, &files)?;
+        present.retain(|share, kind| {
+            *kind == ShareKind::Mutable && (shares.is_empty() || shares.contains(share))
+        });
+        let mut slot = BTreeMap::new();
+        let mut total = 0;
+        for share in present.into_keys() {
+            let (file, container) = self.open_mutable(storage_index, share)?;
+            let path = self.layout.share(storage_index, share);
+            let mut found = Vec::with_capacity(reads.len());
+            for range in reads {
+                let (offset, length) = clip(&container.data(), *range);
+                total += length as u64;
+                check_read_size(total)?;
+                let data = read_exact(&file, offset, length);
+                found.push(data.map_err(|error| short_read(&path, error))?);
+            }
+            slot.insert(share, found);
+        }
+        self.recorder.record(Category::ReadV, started.elapsed());
+        Ok(slot)
     }
 
     pub(crate) fn share_size(

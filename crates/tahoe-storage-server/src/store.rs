@@ -13,19 +13,20 @@ use crate::statistics::{Recorder, Statistics};
 use crate::uploads::Uploads;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tahoe_crypto::{LeaseSecrets, StorageIndex, UploadSecret};
 use tahoe_storage_api::{
-    Allocation, MAX_MUTABLE_SHARE_SIZE, ReadTestWrite, ReadTestWriteOutcome, ServerVersion,
-    ShareKind, ShareNumber, ShareRange, SlotSecrets, StorageError, StorageService, WriteProgress,
+    Allocation, MAX_MUTABLE_SHARE_SIZE, ReadTestWrite, ReadTestWriteOutcome, ReadVector,
+    ServerVersion, ShareKind, ShareNumber, ShareRange, SlotSecrets, StorageError, StorageService,
+    WriteProgress,
 };
 use tokio::sync::Semaphore;
 
-/// Most bytes that one read, or all reads of one change, may return.
+/// Most bytes that one read, or all reads of one slot or change, may return.
 pub const MAX_READ_SIZE: u64 = 128 << 20;
 /// Most reads that run at the same time; others wait.
 const CONCURRENT_READS: usize = 16;
@@ -393,6 +394,19 @@ impl StorageService for DiskStore {
         let index = *storage_index;
         self.run(&self.reads, move |store| {
             store.read_share(kind, &index, share, range)
+        })
+        .await
+    }
+
+    async fn read_slot(
+        &self,
+        storage_index: &StorageIndex,
+        shares: &BTreeSet<ShareNumber>,
+        reads: &[ReadVector],
+    ) -> Result<BTreeMap<ShareNumber, Vec<Bytes>>, StorageError> {
+        let (index, shares, reads) = (*storage_index, shares.clone(), reads.to_vec());
+        self.run(&self.reads, move |store| {
+            store.read_slot(&index, &shares, &reads)
         })
         .await
     }

@@ -423,3 +423,54 @@ async fn a_call_that_nobody_waits_for_any_more_is_carried_out() {
     let store = store.reopen_cleanly().await;
     assert_eq!(list(&store, ShareKind::Immutable, &INDEX).await, [0]);
 }
+
+/// Both shares of a slot are overwritten all the time; no read sees two versions of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_of_a_slot_is_of_one_version() {
+    let test = TestStore::open().await;
+    let store = &test.store;
+    let secrets = SlotSecrets {
+        write_enabler: WriteEnabler::from_bytes([1; 32]),
+        lease: lease(1),
+    };
+    let change = |version: u8| {
+        let write = WriteVector {
+            offset: 0,
+            data: vec![version; 5000].into(),
+        };
+        let vectors = TestWriteVectors {
+            writes: vec![write],
+            ..TestWriteVectors::default()
+        };
+        ReadTestWrite {
+            vectors: [0, 1].map(|n| (ShareNumber(n), vectors.clone())).into(),
+            reads: Vec::new(),
+        }
+    };
+    let reads = [(0, 10), (4000, 10)].map(|(offset, length)| ShareRange { offset, length });
+    let writing = async {
+        for version in 0..60 {
+            let written = store.read_test_write(&SLOT, &secrets, change(version));
+            assert!(written.await.expect("it fits").success);
+        }
+    };
+    let reading = async {
+        let mut versions = BTreeSet::new();
+        while !versions.contains(&59) {
+            let slot = store.read_slot(&SLOT, &BTreeSet::new(), &reads).await;
+            let bytes: Vec<u8> = slot
+                .expect("readable")
+                .into_values()
+                .flatten()
+                .flatten()
+                .collect();
+            if let Some(version) = bytes.first() {
+                assert_eq!(bytes, vec![*version; 40]);
+                versions.insert(*version);
+            }
+        }
+        versions.len()
+    };
+    let ((), versions) = tokio::join!(writing, reading);
+    assert!(versions > 1, "reads came between writes");
+}

@@ -1,8 +1,8 @@
 //! A storage server that keeps everything in memory.
 
 use crate::{
-    Allocation, MAX_MUTABLE_SHARE_SIZE, ReadTestWrite, ReadTestWriteOutcome, ServerVersion,
-    ShareKind, ShareNumber, ShareRange, SlotSecrets, StorageError, StorageService,
+    Allocation, MAX_MUTABLE_SHARE_SIZE, ReadTestWrite, ReadTestWriteOutcome, ReadVector,
+    ServerVersion, ShareKind, ShareNumber, ShareRange, SlotSecrets, StorageError, StorageService,
     TestWriteVectors, WriteProgress, WrittenRanges, check_advice,
 };
 use async_trait::async_trait;
@@ -421,6 +421,22 @@ impl StorageService for MemoryStore {
     ) -> Result<Bytes, StorageError> {
         let state = self.lock();
         Ok(state.find(kind, storage_index, share)?.read(range))
+    }
+
+    async fn read_slot(
+        &self,
+        storage_index: &StorageIndex,
+        shares: &BTreeSet<ShareNumber>,
+        reads: &[ReadVector],
+    ) -> Result<BTreeMap<ShareNumber, Vec<Bytes>>, StorageError> {
+        let state = self.lock();
+        let present = state.shares(ShareKind::Mutable, storage_index);
+        let wanted = present.filter(|(number, _)| shares.is_empty() || shares.contains(number));
+        let read = |(number, share): (&ShareNumber, &StoredShare)| {
+            let found = reads.iter().map(|range| share.read(*range));
+            (*number, found.collect())
+        };
+        Ok(wanted.map(read).collect())
     }
 
     async fn share_size(

@@ -12,13 +12,12 @@ use foolscap::{
     Value,
 };
 use readers::Readers;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tahoe_crypto::{LeaseSecrets, StorageIndex, UploadSecret};
 use tahoe_storage_api::{
     Allocation, ReadTestWrite, ReadTestWriteOutcome, ReadVector, ServerVersion, ShareKind,
-    ShareNumber, ShareRange, SlotSecrets, StorageError, StorageService, WriteProgress,
-    check_advice,
+    ShareNumber, ShareRange, SlotSecrets, StorageError, StorageService, WriteProgress, check_advice,
 };
 use uploads::Uploads;
 
@@ -86,23 +85,6 @@ impl FoolscapStorageClient {
         call(&server, method, arguments).await
     }
 
-    /// The shares of a slot, with the bytes of these ranges.
-    async fn slot(
-        &self,
-        index: &StorageIndex,
-        shares: &[ShareNumber],
-        reads: &[ReadVector],
-    ) -> Result<std::collections::BTreeMap<ShareNumber, Vec<Bytes>>, StorageError> {
-        let shares = shares
-            .iter()
-            .map(|share| wire::share_value(*share))
-            .collect();
-        let reads = wire::read_vectors_value(reads);
-        let arguments = [wire::index_value(index), Value::List(shares), reads];
-        let answer = self.call("slot_readv", arguments).await?;
-        wire::by_share(&answer, wire::data_list).map_err(misbehaved)
-    }
-
     /// Reads bytes of a share, piece by piece, until its end.
     async fn read(
         &self,
@@ -146,7 +128,8 @@ impl FoolscapStorageClient {
                 wire::data(&answer).map_err(misbehaved)?
             }
             ShareKind::Mutable => {
-                let shares = self.slot(index, &[share], &[range]).await?;
+                let wanted = BTreeSet::from([share]);
+                let shares = self.read_slot(index, &wanted, &[range]).await?;
                 let (_, pieces) = shares.into_iter().next().ok_or(StorageError::NoSuchShare)?;
                 pieces
                     .into_iter()
@@ -287,7 +270,7 @@ impl StorageService for FoolscapStorageClient {
                 self.readers.list(&server, storage_index).await
             }
             ShareKind::Mutable => {
-                let shares = self.slot(storage_index, &[], &[]).await?;
+                let shares = self.read_slot(storage_index, &BTreeSet::new(), &[]).await?;
                 Ok(shares.into_keys().collect())
             }
         }
@@ -301,6 +284,23 @@ impl StorageService for FoolscapStorageClient {
         range: ShareRange,
     ) -> Result<Bytes, StorageError> {
         self.read(kind, storage_index, share, range).await
+    }
+
+    /// One call, which the server answers with bytes of one version.
+    async fn read_slot(
+        &self,
+        storage_index: &StorageIndex,
+        shares: &BTreeSet<ShareNumber>,
+        reads: &[ReadVector],
+    ) -> Result<BTreeMap<ShareNumber, Vec<Bytes>>, StorageError> {
+        let shares = shares
+            .iter()
+            .map(|share| wire::share_value(*share))
+            .collect();
+        let reads = wire::read_vectors_value(reads);
+        let arguments = [wire::index_value(storage_index), Value::List(shares), reads];
+        let answer = self.call("slot_readv", arguments).await?;
+        wire::by_share(&answer, wire::data_list).map_err(misbehaved)
     }
 
     async fn add_lease(

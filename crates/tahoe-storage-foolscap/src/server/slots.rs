@@ -1,15 +1,14 @@
 //! Mutable slots.
 
-use super::reader::read_bounded;
-use super::{MAX_ANSWER, Store, bad, malformed};
+use super::{Store, bad, malformed};
 use crate::failure::to_remote;
 use crate::wire;
 use foolscap::{Call, RemoteFailure, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use tahoe_storage_api::{MAX_READ_VECTORS, ShareKind, ShareNumber, StorageService};
+use tahoe_storage_api::{MAX_READ_VECTORS, ShareNumber, StorageService};
 
-/// Reads the same ranges of several shares; none named means all.
+/// Reads the same ranges of several shares, all of one version; none named means all.
 pub(super) async fn readv(
     service: &dyn StorageService,
     call: Call,
@@ -24,22 +23,9 @@ pub(super) async fn readv(
     if vectors.len() > MAX_READ_VECTORS {
         return Err(RemoteFailure::violation("too many read vectors"));
     }
-    let present = service.list_shares(ShareKind::Mutable, &index).await;
-    let mut present = present.map_err(|error| to_remote(&error))?;
-    present.retain(|share| wanted.is_empty() || wanted.contains(share));
-    let mut room = MAX_ANSWER;
-    let mut all = BTreeMap::new();
-    for share in present {
-        let mut pieces = Vec::new();
-        for vector in &vectors {
-            let slot = (&index, share);
-            let piece = read_bounded(service, ShareKind::Mutable, slot, *vector, room).await?;
-            room = room.saturating_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-            pieces.push(piece);
-        }
-        all.insert(share, pieces);
-    }
-    Ok(wire::data_by_share_value(all))
+    let slot = service.read_slot(&index, &wanted, &vectors).await;
+    let slot = slot.map_err(|error| to_remote(&error))?;
+    Ok(wire::data_by_share_value(slot))
 }
 
 /// Tests, reads and writes as one step.
