@@ -28,6 +28,8 @@ pub enum ReconnectState {
     Connected(RemoteReference),
     /// It waits before it tries again.
     Waiting {
+        /// Since the last try.
+        since: Instant,
         /// Until when.
         until: Instant,
     },
@@ -191,8 +193,9 @@ async fn reconnect<F, R>(
                 *delay
             }
         };
-        let until = Instant::now() + wait;
-        status.send_modify(|status| status.state = ReconnectState::Waiting { until });
+        let since = Instant::now();
+        let until = since + wait;
+        status.send_modify(|status| status.state = ReconnectState::Waiting { since, until });
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = control.hurry.notified() => {}

@@ -25,7 +25,8 @@ mod transfers;
 pub use blacklist::{Blacklist, BlacklistError};
 pub use broker::{
     Announcement, AnnouncementError, Broker, BrokerOptions, ConnectionState, KnownServer,
-    NetworkTransport, Origin, ServerEntry, ServerStatus, ServersFileError, Transport, WallClock,
+    NetworkTransport, Origin, Protocol, ServerEntry, ServerStatus, ServersFileError, Transport,
+    WallClock,
 };
 pub use checks::{
     CheckError, CheckReport, Checkable, CorruptShareReport, RepairReport, ServerName, ShareId,

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tahoe_client::{
-    Broker, BrokerOptions, ConnectionState, Furl, KnownServer, Nurl, Origin, ServerEntry, Transport,
+    Broker, BrokerOptions, ConnectionState, Furl, KnownServer, Nurl, Origin, Protocol, ServerEntry,
+    Transport,
 };
 use tahoe_crypto::{StorageIndex, TubId};
 use tahoe_introducer::Announcement;
@@ -119,7 +120,7 @@ async fn servers_connect_by_the_nurl_that_answers() {
     grid.broker.wait_for_servers(3).await;
     assert_eq!(grid.broker.connected_count(), 3);
     let status = grid.broker.servers()[0].status();
-    assert_eq!(status.state.to_string(), "connected");
+    assert_eq!(status.summary(), "connected");
     assert!(status.version.is_some());
     assert!(status.connected_since.is_some() && status.lost_at.is_none());
     grid.broker.stop().await;
@@ -137,7 +138,7 @@ async fn a_vanished_server_is_known_to_be_gone_within_five_seconds() {
         assert!(took.as_secs_f64() <= at_most + 0.02, "{took:?}");
         assert_eq!(grid.broker.connected_count(), 1);
         let status = server.status();
-        assert!(status.state.to_string().starts_with("failure: "));
+        assert!(status.summary().starts_with("failure: "));
         assert!(status.lost_at > status.last_answer);
         assert!(status.version.is_some(), "what it was stays known");
 
@@ -188,11 +189,8 @@ async fn a_failed_call_makes_a_server_suspect_and_asks_it_at_once() {
         matches!(state, ConnectionState::Suspect { .. }),
         "{state:?}"
     );
-    assert!(
-        state
-            .to_string()
-            .starts_with("connected, but a call failed")
-    );
+    assert_eq!(server.status().summary(), "connected");
+    assert!(server.status().problem().is_some());
     assert_eq!(grid.broker.servers_for(&index).len(), 1, "not given up yet");
     let took = wait_until(server, |state| *state == ConnectionState::Connected).await;
     assert!(took <= Duration::from_millis(300), "{took:?}");
@@ -268,6 +266,27 @@ async fn answered_calls_make_polls_unnecessary() {
     let took = wait_until(server, is_failed).await;
     assert!(took <= Duration::from_secs(5), "{took:?}");
     grid.broker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_server_that_freezes_is_noticed_as_soon_as_an_idle_one() {
+    for calls in 1..12 {
+        let grid = start(1, &[]);
+        grid.broker.wait_for_servers(1).await;
+        let server = &grid.broker.servers()[0];
+        let index = StorageIndex::from_bytes([1; 16]);
+        let connected = grid.broker.servers_for(&index);
+        grid.services[0].add(Fault::Hang.on(Call::Version));
+        for _ in 0..calls {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let service = &connected[0].service;
+            let call = service.list_shares(ShareKind::Immutable, &index);
+            call.await.unwrap();
+        }
+        let took = wait_until(server, is_failed).await;
+        assert!(took <= Duration::from_secs(5), "{took:?} after {calls}");
+        grid.broker.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -413,7 +432,12 @@ async fn what_the_owner_wrote_down_is_never_overruled() {
         let (seqnum, entry) = announced(7, 1, "theirs", 100);
         assert!(!broker.hear(origin, seqnum, entry));
     }
-    assert_eq!(broker.servers()[0].nickname(), "mine");
+    let server = &broker.servers()[0];
+    assert_eq!(server.nickname(), "mine");
+    // The reference has other words for servers that are reached over Foolscap.
+    assert_eq!(server.status().protocol, Some(Protocol::Foolscap));
+    wait_until(server, is_failed).await;
+    assert_eq!(server.status().summary(), "Trying to connect");
     broker.stop().await;
 }
 
@@ -445,14 +469,20 @@ async fn servers_that_cannot_be_used_say_why() {
     let states: Vec<_> = broker
         .servers()
         .iter()
-        .map(|s| s.status().state.to_string())
+        .map(|s| {
+            (
+                s.status().summary(),
+                s.status().problem().unwrap().to_owned(),
+            )
+        })
         .collect();
     assert_eq!(
         states,
         [
-            "not connected: its announcement doesn't say where it is",
-            "not connected: no anonymous-storage-FURL, from which lease secrets are derived",
+            "its announcement doesn't say where it is",
+            "no anonymous-storage-FURL, from which lease secrets are derived",
         ]
+        .map(|problem| ("unstarted".to_owned(), problem.to_owned()))
     );
     assert_eq!(broker.servers()[0].nickname(), "old");
     broker.stop().await;

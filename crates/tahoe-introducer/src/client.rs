@@ -1,6 +1,6 @@
 //! One introducer as a node sees it: publish, subscribe, remember, come back.
 
-use crate::wire::{self, SUBSCRIBER_INTERFACE, VERSION_KEY};
+use crate::wire::{self, APPLICATION_VERSION, SUBSCRIBER_INTERFACE, VERSION_KEY};
 use crate::{Announcement, AnnouncementIndex, Change, SignedAnnouncement, write_cache};
 use async_trait::async_trait;
 use foolscap::{
@@ -18,6 +18,8 @@ use tokio::time::sleep;
 const MAX_ANNOUNCEMENTS: usize = 5000;
 /// Most bytes of them.
 const MAX_ANNOUNCEMENT_BYTES: usize = 32 << 20;
+/// Most characters of an introducer's version.
+const MAX_VERSION: usize = 200;
 /// How long the cache waits for more news before it is written.
 const CACHE_DELAY: Duration = Duration::from_millis(200);
 /// How long an introducer that is down may be left alone; by itself Foolscap waits up to an hour.
@@ -55,6 +57,12 @@ pub struct IntroducerStatus {
     pub petname: String,
     /// Where it is, without the secret.
     pub hints: Vec<String>,
+    /// Over which hint it is connected.
+    pub hint: Option<String>,
+    /// What leads there, such as `tcp` or `tor`.
+    pub handler: Option<String>,
+    /// Name and version of its program, as it last said.
+    pub version: Option<String>,
     /// Whether it is connected, and serves us.
     pub is_connected: bool,
     /// In one line, in the reference's words.
@@ -88,6 +96,8 @@ struct State {
     index: AnnouncementIndex<()>,
     /// Why the introducer that is connected doesn't serve us.
     problem: Option<String>,
+    /// What it said of its program.
+    version: Option<String>,
 }
 
 impl IntroducerClient {
@@ -104,6 +114,7 @@ impl IntroducerClient {
             state: Mutex::new(State {
                 index: AnnouncementIndex::new(MAX_ANNOUNCEMENTS, MAX_ANNOUNCEMENT_BYTES),
                 problem: None,
+                version: None,
             }),
             changed: Notify::new(),
         });
@@ -126,9 +137,10 @@ impl IntroducerClient {
     /// Whether the introducer can be reached.
     pub fn status(&self) -> IntroducerStatus {
         let status = self.reconnector.status();
-        let (problem, announcements) = {
+        let (problem, version, announcements) = {
             let state = self.shared.lock();
-            (state.problem.clone(), state.index.len())
+            let (problem, version) = (state.problem.clone(), state.version.clone());
+            (problem, version, state.index.len())
         };
         let reference = match &status.state {
             ReconnectState::Connected(reference) if reference.is_connected() => Some(reference),
@@ -143,6 +155,13 @@ impl IntroducerClient {
         IntroducerStatus {
             petname: config.petname.clone(),
             hints: config.furl.hints.clone(),
+            hint: connection
+                .as_ref()
+                .map(|connection| connection.hint.clone()),
+            handler: connection
+                .as_ref()
+                .and_then(|connection| connection.handler.clone()),
+            version,
             is_connected: reference.is_some() && problem.is_none(),
             summary: match (&connection, &problem) {
                 (Some(_), Some(problem)) => format!("failure: {problem}"),
@@ -173,9 +192,10 @@ impl IntroducerClient {
 /// An attempt that fails or waits, in the reference's words.
 fn waiting(state: &ReconnectState) -> String {
     match state {
-        ReconnectState::Waiting { until } => {
+        ReconnectState::Waiting { since, until } => {
             let seconds = until.saturating_duration_since(Instant::now()).as_secs();
-            format!("Reconnecting in {seconds} seconds")
+            let ago = since.elapsed().as_secs();
+            format!("Reconnecting in {seconds} seconds (last attempt {ago}s ago)")
         }
         _ => "Trying to connect".to_owned(),
     }
@@ -208,6 +228,10 @@ impl Shared {
         if version.entry(VERSION_KEY).is_none() {
             return Err("it doesn't speak version 2 of the introducer's protocol".to_owned());
         }
+        let application = version.entry(APPLICATION_VERSION);
+        let application = application.and_then(Value::as_text);
+        let application = application.map(|name| name.chars().take(MAX_VERSION).collect());
+        self.lock().version = application;
         let subscriber: Arc<dyn Referenceable> = Arc::new(Subscriber(Arc::clone(self)));
         for announcement in &self.config.publish {
             let canary = Reference::value(Arc::new(Canary));

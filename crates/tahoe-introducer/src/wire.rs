@@ -11,11 +11,14 @@ pub(crate) const SUBSCRIBER_INTERFACE: &str = "RIIntroducerSubscriberClient_v2.t
 /// What an introducer that speaks this protocol has in its version.
 pub(crate) const VERSION_KEY: &str = "http://allmydata.org/tahoe/protocols/introducer/v2";
 
+/// Where an introducer's version names its program.
+pub(crate) const APPLICATION_VERSION: &str = "application-version";
+
 /// What an introducer says of itself.
 pub(crate) fn version(application_version: &str) -> Value {
     let nothing = Value::Dict(Vec::new());
     let application = Value::bytes(application_version.to_owned());
-    Value::dict([(VERSION_KEY, nothing), ("application-version", application)])
+    Value::dict([(VERSION_KEY, nothing), (APPLICATION_VERSION, application)])
 }
 
 /// An announcement as a tuple of three byte strings.

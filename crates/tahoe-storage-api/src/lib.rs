@@ -21,7 +21,7 @@ pub use server::{PermutationSeed, Server, ServerDirectory, permute};
 pub use service::StorageService;
 pub use types::{
     Allocation, MAX_ADVICE_LENGTH, MAX_MUTABLE_SHARE_SIZE, MAX_READ_VECTORS, MAX_SHARES,
-    MAX_TEST_VECTORS, NotAShareNumber, ReadTestWrite, ReadTestWriteOutcome, ReadVector,
+    MAX_TEST_VECTORS, NotAShareNumber, ReachedBy, ReadTestWrite, ReadTestWriteOutcome, ReadVector,
     ServerVersion, ShareKind, ShareNumber, ShareRange, SlotSecrets, TestVector, TestWriteVectors,
     WriteProgress, WriteVector, check_advice,
 };

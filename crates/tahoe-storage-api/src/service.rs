@@ -1,8 +1,8 @@
 //! One storage server, through any transport.
 
 use crate::{
-    Allocation, ReadTestWrite, ReadTestWriteOutcome, ReadVector, ServerVersion, ShareKind,
-    ShareNumber, ShareRange, SlotSecrets, StorageError, WriteProgress,
+    Allocation, ReachedBy, ReadTestWrite, ReadTestWriteOutcome, ReadVector, ServerVersion,
+    ShareKind, ShareNumber, ShareRange, SlotSecrets, StorageError, WriteProgress,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,6 +15,11 @@ use tahoe_crypto::{LeaseSecrets, StorageIndex, UploadSecret};
 /// The `testing` feature holds a conformance suite that every implementation passes.
 #[async_trait]
 pub trait StorageService: Send + Sync + std::fmt::Debug {
+    /// The way that calls take now; `None` if there is no connection or none is needed.
+    fn reached_by(&self) -> Option<ReachedBy> {
+        None
+    }
+
     /// Says what the server is and accepts.
     async fn version(&self) -> Result<ServerVersion, StorageError>;
 

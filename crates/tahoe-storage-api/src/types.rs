@@ -75,6 +75,15 @@ pub struct ShareRange {
     pub length: u64,
 }
 
+/// The way to a service, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReachedBy {
+    /// Where it is, spelled as a connection hint: such as `tcp:192.0.2.1:3456`.
+    pub hint: String,
+    /// What leads there: such as `tcp` or `tor`.
+    pub handler: String,
+}
+
 /// What a server says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerVersion {

@@ -9,7 +9,7 @@ use crate::response;
 use axum::response::Response;
 use http::StatusCode;
 use std::time::{Instant, SystemTime};
-use tahoe_client::{Client, ConnectionState, KnownServer, ServerStatus};
+use tahoe_client::{Client, ConnectionState, IntroducerStatus, KnownServer, ServerStatus};
 
 /// Answers any method, as the reference does.
 pub(crate) fn answer(call: &Call) -> Result<Response, WebError> {
@@ -28,25 +28,62 @@ pub(crate) fn answer(call: &Call) -> Result<Response, WebError> {
 }
 
 fn json(client: &Client) -> serde_json::Value {
-    let describe = |server: &std::sync::Arc<KnownServer>| {
-        let status = server.status();
-        let version = status.version.as_ref();
-        serde_json::json!({
-            "nodeid": server.id().as_str(),
-            "connection_status": status.state.to_string(),
-            "available_space": version.map(|version| version.available_space),
-            "nickname": server.nickname(),
-            "version": version.map(|version| version.application_version.as_str()),
-            "last_received_data": status.last_answer.map(unix_seconds),
-        })
-    };
-    let servers: Vec<_> = client.broker().servers().iter().map(describe).collect();
+    let servers = client.broker().servers();
+    let servers: Vec<_> = servers
+        .iter()
+        .map(|server| describe_server(server))
+        .collect();
     let introducers = client.introducers();
     let statuses = introducers
         .iter()
         .map(|introducer| introducer.summary.as_str());
     let statuses: Vec<_> = statuses.collect();
-    serde_json::json!({ "introducers": { "statuses": statuses }, "servers": servers })
+    let now = client.now();
+    let connections = introducers.iter();
+    let connections: Vec<_> = connections
+        .map(|introducer| describe_introducer(introducer, now))
+        .collect();
+    serde_json::json!({
+        "introducers": { "statuses": statuses, "connections": connections },
+        "servers": servers,
+    })
+}
+
+/// The reference's keys, and then ours.
+fn describe_server(server: &KnownServer) -> serde_json::Value {
+    let status = server.status();
+    let version = status.version.as_ref();
+    let reached_by = status.reached_by.as_ref();
+    let since = status.connected_since;
+    serde_json::json!({
+        "nodeid": server.id().as_str(),
+        "connection_status": status.summary(),
+        "available_space": version.map(|version| version.available_space),
+        "nickname": server.nickname(),
+        "version": version.map(|version| version.application_version.as_str()),
+        "last_received_data": status.last_answer.map(unix_seconds),
+        "connected": status.state.is_connected(),
+        "connected_since": since.filter(|_| status.state.is_connected()).map(unix_seconds),
+        "problem": status.problem(),
+        "protocol": status.protocol.map(|protocol| protocol.to_string()),
+        "hint": reached_by.map(|reached_by| reached_by.hint.as_str()),
+        "handler": reached_by.map(|reached_by| reached_by.handler.as_str()),
+    })
+}
+
+fn describe_introducer(introducer: &IntroducerStatus, now: SystemTime) -> serde_json::Value {
+    let time = |moment: Option<Instant>| moment.map(|moment| unix_seconds(before(moment, now)));
+    serde_json::json!({
+        "petname": introducer.petname,
+        "connected": introducer.is_connected,
+        "connected_since": time(introducer.connected_at),
+        "last_received_data": time(introducer.last_received),
+        "problem": introducer.problem,
+        "protocol": "Foolscap",
+        "hint": introducer.hint,
+        "handler": introducer.handler,
+        "version": introducer.version,
+    })
 }
 
 fn page(client: &Client) -> String {
@@ -195,6 +232,9 @@ fn connection(body: &mut Html, status: &ServerStatus, now: SystemTime) {
     if let Some(reason) = reason {
         body.classed("span", "reason", reason);
     }
+    if let Some(way) = way(status) {
+        body.classed("span", "reason", &way);
+    }
     let (word, time) = if status.state.is_connected() {
         ("connected", status.connected_since)
     } else {
@@ -207,6 +247,17 @@ fn connection(body: &mut Html, status: &ServerStatus, now: SystemTime) {
     }
 }
 
+/// By which way a server is reached, as far as is known.
+fn way(status: &ServerStatus) -> Option<String> {
+    let protocol = status.protocol?;
+    Some(match &status.reached_by {
+        Some(reached_by) if status.state.is_connected() => {
+            format!("{protocol}, {} via {}", reached_by.hint, reached_by.handler)
+        }
+        _ => protocol.to_string(),
+    })
+}
+
 fn introducers(body: &mut Html, client: &Client) {
     let introducers = client.introducers();
     if introducers.is_empty() {
@@ -216,7 +267,8 @@ fn introducers(body: &mut Html, client: &Client) {
         "<section aria-labelledby=\"introducers\"><h2 id=\"introducers\">Introducers</h2>\n\
          <div class=\"table\" role=\"region\" aria-labelledby=\"introducers\" tabindex=\"0\">\
          <table>\n<thead><tr><th scope=\"col\">Introducer</th><th scope=\"col\">Connection</th>\
-         <th scope=\"col\">Last answer</th><th scope=\"col\">Announcements</th></tr></thead>\n\
+         <th scope=\"col\">Last answer</th><th scope=\"col\">Version</th>\
+         <th scope=\"col\">Announcements</th></tr></thead>\n\
          <tbody>\n",
     );
     let now = client.now();
@@ -243,7 +295,9 @@ fn introducers(body: &mut Html, client: &Client) {
             Some(time) => ago(body, before(time, now), now),
             None => drop(body.raw("–")),
         }
-        body.raw("</td>\n<td>")
+        let version = introducer.version.as_deref().unwrap_or("–");
+        body.raw("</td>\n").classed("td", "nowrap", version);
+        body.raw("\n<td>")
             .display(introducer.announcements)
             .raw("</td></tr>\n");
     }

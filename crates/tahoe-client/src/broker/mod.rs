@@ -24,7 +24,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 pub use announcement::{Announcement, AnnouncementError, ServerEntry, ServersFileError};
-pub use server::{ConnectionState, KnownServer, ServerStatus};
+pub use server::{ConnectionState, KnownServer, Protocol, ServerStatus};
 pub use transport::{NetworkTransport, Transport};
 
 /// Says what time it is; the real clock is passed in by whoever builds the node.
@@ -57,7 +57,7 @@ impl Default for BrokerOptions {
             grid_managers: Vec::new(),
             force_foolscap: false,
             poll_interval: Duration::from_millis(1500),
-            poll_timeout: Duration::from_millis(3500),
+            poll_timeout: Duration::from_millis(3200),
             connect_timeout: Duration::from_secs(10),
             max_servers: 2000,
         }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tahoe_crypto::{ServerId, VerifyingKey};
 use tahoe_introducer::grid_manager::UploadPermit;
-use tahoe_storage_api::{Server, ServerVersion, StorageError, StorageService};
+use tahoe_storage_api::{ReachedBy, Server, ServerVersion, StorageError, StorageService};
 use tahoe_storage_http::Nurl;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -20,6 +20,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A version (and with it the available space) that is older is asked for, also from a busy server.
 const OLDEST_VERSION: Duration = Duration::from_secs(20);
+
+/// How long a poll may take while the server answers other calls.
+const LONGEST_POLL: Duration = Duration::from_secs(10);
 
 /// Whether a server can be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,17 +55,21 @@ impl ConnectionState {
     }
 }
 
-impl std::fmt::Display for ConnectionState {
-    /// The words of the status page and of `/?t=json`; the first, second and fourth are the
-    /// reference's.
+/// What a server is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// The HTTPS storage protocol.
+    Https,
+    /// Foolscap.
+    Foolscap,
+}
+
+impl std::fmt::Display for Protocol {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Unstarted => f.write_str("unstarted"),
-            Self::Connected => f.write_str("connected"),
-            Self::Suspect { reason } => write!(f, "connected, but a call failed: {reason}"),
-            Self::Failed { reason } => write!(f, "failure: {reason}"),
-            Self::Unusable { reason } => write!(f, "not connected: {reason}"),
-        }
+        f.write_str(match self {
+            Self::Https => "HTTPS",
+            Self::Foolscap => "Foolscap",
+        })
     }
 }
 
@@ -71,6 +78,10 @@ impl std::fmt::Display for ConnectionState {
 pub struct ServerStatus {
     /// Whether it can be reached.
     pub state: ConnectionState,
+    /// What it is spoken to in; `None` if it can't be.
+    pub protocol: Option<Protocol>,
+    /// By which way it is, or was last, reached.
+    pub reached_by: Option<ReachedBy>,
     /// When the present connection, or the last one, began.
     pub connected_since: Option<SystemTime>,
     /// When the last connection was found lost.
@@ -79,6 +90,36 @@ pub struct ServerStatus {
     pub last_answer: Option<SystemTime>,
     /// What it said of itself when it last answered.
     pub version: Option<ServerVersion>,
+}
+
+impl ServerStatus {
+    /// The state in the reference's words, which differ from protocol to protocol.
+    pub fn summary(&self) -> String {
+        match (&self.state, self.protocol) {
+            (ConnectionState::Unusable { .. }, _) => "unstarted".to_owned(),
+            (state, Some(Protocol::Foolscap)) => match &self.reached_by {
+                Some(ReachedBy { hint, handler }) if state.is_connected() => {
+                    format!("Connected to {hint} via {handler}")
+                }
+                _ => "Trying to connect".to_owned(),
+            },
+            (ConnectionState::Unstarted, _) => "unstarted".to_owned(),
+            (ConnectionState::Failed { reason }, _) => format!("failure: {reason}"),
+            (ConnectionState::Connected | ConnectionState::Suspect { .. }, _) => {
+                "connected".to_owned()
+            }
+        }
+    }
+
+    /// Why the server isn't connected, or why that is doubted.
+    pub fn problem(&self) -> Option<&str> {
+        match &self.state {
+            ConnectionState::Unstarted | ConnectionState::Connected => None,
+            ConnectionState::Suspect { reason }
+            | ConnectionState::Failed { reason }
+            | ConnectionState::Unusable { reason } => Some(reason),
+        }
+    }
 }
 
 /// A server that a client knows.
@@ -107,12 +148,17 @@ impl KnownServer {
         force_foolscap: bool,
         connected_count: watch::Sender<usize>,
     ) -> Arc<Self> {
-        let state = match unusable(&entry.announcement, force_foolscap) {
-            Some(reason) => ConnectionState::Unusable { reason },
-            None => ConnectionState::Unstarted,
+        let protocol = protocol(&entry.announcement, force_foolscap);
+        let state = match &protocol {
+            Err(reason) => ConnectionState::Unusable {
+                reason: reason.clone(),
+            },
+            Ok(_) => ConnectionState::Unstarted,
         };
         let status = ServerStatus {
             state,
+            protocol: protocol.ok(),
+            reached_by: None,
             connected_since: None,
             lost_at: None,
             last_answer: None,
@@ -187,9 +233,7 @@ impl KnownServer {
         options: &BrokerOptions,
         rhythm: Instant,
     ) -> Option<impl Future<Output = ()> + Send + 'static> {
-        if unusable(&self.announcement, options.force_foolscap).is_some() {
-            return None;
-        }
+        protocol(&self.announcement, options.force_foolscap).ok()?;
         let announcement = self.announcement.clone().ok()?;
         let poll = Poll {
             server: Arc::clone(self),
@@ -207,7 +251,7 @@ impl KnownServer {
     }
 
     /// Records an answer; `server` is how calls reach it from now on.
-    fn answered(&self, server: Arc<Server>, now: SystemTime) {
+    fn answered(&self, server: Arc<Server>, reached_by: Option<ReachedBy>, now: SystemTime) {
         let version = server.version.clone();
         let mut guard = self.lock();
         let held = &mut *guard;
@@ -221,6 +265,7 @@ impl KnownServer {
             tracing::info!(server = self.id.short(), "server connected");
         }
         status.state = ConnectionState::Connected;
+        status.reached_by = reached_by;
         status.last_answer = Some(now);
         status.version = Some(version);
     }
@@ -262,17 +307,16 @@ impl std::fmt::Debug for KnownServer {
     }
 }
 
-/// Why a server with this announcement can never be connected to by this version.
-fn unusable(
+/// What a server with this announcement is spoken to in, or why it never can be.
+fn protocol(
     announcement: &Result<Announcement, AnnouncementError>,
     force_foolscap: bool,
-) -> Option<String> {
-    match announcement {
-        Err(error) => Some(error.to_string()),
-        Ok(announcement) if announcement.ways(force_foolscap).is_empty() => {
-            Some("its announcement doesn't say where it is".to_owned())
-        }
-        Ok(_) => None,
+) -> Result<Protocol, String> {
+    let announcement = announcement.as_ref().map_err(ToString::to_string)?;
+    match announcement.ways(force_foolscap).first() {
+        Some(Way::Https(_)) => Ok(Protocol::Https),
+        Some(Way::Foolscap(_)) => Ok(Protocol::Foolscap),
+        None => Err("its announcement doesn't say where it is".to_owned()),
     }
 }
 
@@ -313,12 +357,12 @@ impl Poll {
             self.server.pulse.clear();
             match answer {
                 Ok((version, answering)) => {
-                    self.server
-                        .answered(self.server_of(version, &answering), now);
+                    let server = self.server_of(version, &answering);
+                    self.server.answered(server, answering.reached_by(), now);
                     service = Some(answering);
                 }
                 // It is busy with other calls, and answers them.
-                Err(_) if service.is_some() && self.server.pulse.heard() >= Some(asked) => {
+                Err(_) if service.is_some() && self.was_heard_since(asked) => {
                     self.server.heard(now);
                 }
                 Err(reason) => {
@@ -335,21 +379,43 @@ impl Poll {
         &self,
         service: Option<&Arc<dyn StorageService>>,
     ) -> Result<(ServerVersion, Arc<dyn StorageService>), String> {
-        let (limit, asked) = match service {
-            Some(service) => {
-                let service = Arc::clone(service);
-                let limit = self.options.poll_timeout;
-                (limit, timeout(limit, version_of(service)).await)
-            }
+        let answer = match service {
+            Some(service) => self.ask_again(Arc::clone(service)).await,
             None => {
                 let limit = self.options.connect_timeout;
-                (limit, timeout(limit, self.connect()).await)
+                let connecting = timeout(limit, self.connect()).await;
+                connecting.unwrap_or(Err(StorageError::TimedOut { after: limit }))
             }
         };
-        match asked {
-            Ok(answer) => answer.map_err(|error| error.to_string()),
-            Err(_) => Err(StorageError::TimedOut { after: limit }.to_string()),
+        answer.map_err(|error| error.to_string())
+    }
+
+    /// Asks a connected service. A server that answers other calls meanwhile is busy, not gone: the
+    /// deadline counts from when it was last heard.
+    async fn ask_again(
+        &self,
+        service: Arc<dyn StorageService>,
+    ) -> Result<(ServerVersion, Arc<dyn StorageService>), StorageError> {
+        let after = self.options.poll_timeout;
+        let asked = Instant::now();
+        let mut answer = std::pin::pin!(version_of(service));
+        loop {
+            let heard = self.server.pulse.heard().unwrap_or(asked).max(asked);
+            let deadline = (heard + after).min(asked + LONGEST_POLL.max(after));
+            if let Ok(answer) = timeout_at(deadline, answer.as_mut()).await {
+                return answer;
+            }
+            let was_heard = self.server.pulse.heard() > Some(heard);
+            if !was_heard || asked.elapsed() >= LONGEST_POLL {
+                return Err(StorageError::TimedOut { after });
+            }
         }
+    }
+
+    /// Whether it answered a call after it was asked for its version, and not too long ago.
+    fn was_heard_since(&self, asked: Instant) -> bool {
+        let heard = self.server.pulse.heard();
+        heard.is_some_and(|heard| heard >= asked && heard.elapsed() < self.options.poll_timeout)
     }
 
     async fn connect(&self) -> Result<(ServerVersion, Arc<dyn StorageService>), StorageError> {

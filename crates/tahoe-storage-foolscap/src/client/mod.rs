@@ -16,8 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tahoe_crypto::{LeaseSecrets, StorageIndex, UploadSecret};
 use tahoe_storage_api::{
-    Allocation, ReadTestWrite, ReadTestWriteOutcome, ReadVector, ServerVersion, ShareKind,
-    ShareNumber, ShareRange, SlotSecrets, StorageError, StorageService, WriteProgress, check_advice,
+    Allocation, ReachedBy, ReadTestWrite, ReadTestWriteOutcome, ReadVector, ServerVersion,
+    ShareKind, ShareNumber, ShareRange, SlotSecrets, StorageError, StorageService, WriteProgress,
+    check_advice,
 };
 use uploads::Uploads;
 
@@ -167,6 +168,14 @@ async fn call<const N: usize>(
 
 #[async_trait]
 impl StorageService for FoolscapStorageClient {
+    fn reached_by(&self) -> Option<ReachedBy> {
+        let connection = self.tub.connection(self.furl.tub_id)?;
+        Some(ReachedBy {
+            hint: connection.hint,
+            handler: connection.handler?,
+        })
+    }
+
     async fn version(&self) -> Result<ServerVersion, StorageError> {
         let answer = self.call("get_version", []).await?;
         wire::version(&answer).map_err(misbehaved)

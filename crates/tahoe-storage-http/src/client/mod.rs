@@ -23,8 +23,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tahoe_crypto::{LeaseSecrets, StorageIndex, UploadSecret};
 use tahoe_storage_api::{
-    Allocation, ReadTestWrite, ReadTestWriteOutcome, ServerVersion, ShareKind, ShareNumber,
-    ShareRange, SlotSecrets, StorageError, StorageService, WriteProgress, check_advice,
+    Allocation, ReachedBy, ReadTestWrite, ReadTestWriteOutcome, ServerVersion, ShareKind,
+    ShareNumber, ShareRange, SlotSecrets, StorageError, StorageService, WriteProgress,
+    check_advice,
 };
 
 /// Largest answer that is read, and largest piece that a read is split into: 30 MiB.
@@ -67,6 +68,7 @@ impl Default for ClientOptions {
 #[derive(Debug)]
 pub struct HttpStorageClient {
     exchange: Exchange,
+    reached_by: ReachedBy,
     /// What every request carries.
     headers: HeaderMap,
 }
@@ -86,6 +88,10 @@ impl HttpStorageClient {
         headers.insert(AUTHORIZATION, authorization_header(nurl.swissnum()));
         headers.insert(ACCEPT, HeaderValue::from_static(CBOR));
         Ok(Self {
+            reached_by: ReachedBy {
+                hint: format!("tcp:{}", nurl.authority()),
+                handler: "tcp".to_owned(),
+            },
             exchange: Exchange::new(Pool::new(nurl, options)),
             headers,
         })
@@ -184,6 +190,11 @@ impl Call<'_> {
 
 #[async_trait]
 impl StorageService for HttpStorageClient {
+    /// Connections come and go; they all lead to the same place.
+    fn reached_by(&self) -> Option<ReachedBy> {
+        Some(self.reached_by.clone())
+    }
+
     async fn version(&self) -> Result<ServerVersion, StorageError> {
         let call = self.call(Method::GET, Route::Version);
         let answer = call.expect(StatusCode::OK).await?;

@@ -25,11 +25,20 @@ async fn the_state_of_the_grid_as_json() {
             "available_space",
             "nickname",
             "version",
-            "last_received_data"
+            "last_received_data",
+            "connected",
+            "connected_since",
+            "problem",
+            "protocol",
+            "hint",
+            "handler"
         ]
     );
     assert_eq!(server["nodeid"], "v0-server0");
     assert_eq!(server["connection_status"], "connected");
+    assert_eq!(server["connected"], true);
+    assert_eq!(server["protocol"], "HTTPS");
+    assert!(server["connected_since"].as_f64().unwrap() > 1e9 && server["problem"].is_null());
     assert_eq!(server["nickname"], "nick0 <b>");
     assert!(server["available_space"].is_u64() && server["version"].is_string());
     assert!(server["last_received_data"].as_f64().unwrap() > 1e9);
@@ -82,6 +91,12 @@ async fn the_page_tells_the_truth() {
         .unwrap()
         .to_owned();
     assert!(status.starts_with("failure: "), "{status}");
+    let server = &json["servers"][0];
+    assert_eq!(
+        format!("failure: {}", server["problem"].as_str().unwrap()),
+        status
+    );
+    assert!(server["connected"] == false && server["connected_since"].is_null());
 }
 
 #[tokio::test]

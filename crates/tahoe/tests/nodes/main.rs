@@ -16,6 +16,7 @@ mod mutable;
 mod mutable_checks;
 mod operator;
 mod placement;
+mod status;
 mod vectors;
 mod writers;
 

@@ -212,7 +212,7 @@ async fn connected_servers(node: &Node) -> Option<usize> {
         let state = server
             .get("connection_status")
             .and_then(|state| state.as_str());
-        state.is_some_and(|state| state.eq_ignore_ascii_case("connected"))
+        state.is_some_and(|state| state.to_lowercase().starts_with("connected"))
     };
     Some(servers.iter().filter(is_connected).count())
 }
