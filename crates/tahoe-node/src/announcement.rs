@@ -248,6 +248,7 @@ mod tests {
             storage,
             storage_directory: None,
             helper: false,
+            privacy: crate::Privacy::Open,
         };
         new.create(&path).unwrap();
         (temporary, NodeDirectory::new(path))

@@ -30,6 +30,8 @@ pub struct NewNode {
     pub storage_directory: Option<String>,
     /// Whether it uploads for others.
     pub helper: bool,
+    /// Whether others may learn the machine's address.
+    pub privacy: Privacy,
 }
 
 /// What a new introducer shall be.
@@ -37,6 +39,18 @@ pub struct NewNode {
 pub struct NewIntroducer {
     /// Where it listens.
     pub listen: Listen,
+    /// Whether others may learn the machine's address.
+    pub privacy: Privacy,
+}
+
+/// Whether others may learn the address of a new node's machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Privacy {
+    /// They may.
+    #[default]
+    Open,
+    /// The node connects through Tor only, and doesn't start with a setting that would tell.
+    HideAddress,
 }
 
 /// Where a new node's storage protocol listens.
@@ -114,7 +128,12 @@ impl NewNode {
             Some(path) => format!("storage_dir = {path}"),
             None => "#storage_dir =".to_owned(),
         };
-        let mut text = node_section(&self.nickname, &self.web_port, port, location)?;
+        let mut text = node_section(
+            &self.nickname,
+            &self.web_port,
+            (port, location),
+            self.privacy,
+        )?;
         // Writing to a String can't fail.
         let _ = write!(
             text,
@@ -147,7 +166,7 @@ impl NewIntroducer {
     /// Creates the directory, as [`NewNode::create`] does.
     pub fn create(&self, directory: &Path) -> Result<(), CreateError> {
         let (port, location) = self.listen.addresses()?;
-        let tahoe_cfg = node_section("", "", &port, &location)?;
+        let tahoe_cfg = node_section("", "", (&port, &location), self.privacy)?;
         claim(directory)?;
         let private = directory.join("private");
         files::create_private_directory(&private).map_err(|source| at(&private, source))?;
@@ -161,18 +180,23 @@ impl NewIntroducer {
 fn node_section(
     nickname: &str,
     web_port: &str,
-    port: &str,
-    location: &str,
+    (port, location): (&str, &str),
+    privacy: Privacy,
 ) -> Result<String, CreateError> {
     let web_port = one_line("web port", web_port)?;
     let nickname = one_line("nickname", nickname)?;
     let port = one_line("port", port)?;
     let location = one_line("location", location)?;
+    let (connections, reveal) = match privacy {
+        Privacy::Open => ("", true),
+        Privacy::HideAddress => ("[connections]\ntcp = tor\n\n", false),
+    };
     Ok(format!(
         "{HEADER}\
+         {connections}\
          [node]\n\
          nickname = {nickname}\n\
-         reveal-IP-address = true\n\
+         reveal-IP-address = {reveal}\n\
          web.port = {web_port}\n\
          web.static = public_html\n\
          tub.port = {port}\n\
@@ -268,6 +292,7 @@ mod tests {
             storage: true,
             storage_directory: Some("/shares".to_owned()),
             helper: false,
+            privacy: Privacy::Open,
         }
     }
 

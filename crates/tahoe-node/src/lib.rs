@@ -23,7 +23,7 @@ mod unused_keys;
 
 pub use announcement::{AnnouncementError, ServerChange, StorageAnnouncement, add_servers};
 pub use certificates::{AddCertificateError, add_grid_manager_certificate};
-pub use create::{CreateError, Listen, NewIntroducer, NewNode};
+pub use create::{CreateError, Listen, NewIntroducer, NewNode, Privacy};
 pub use directory::{DirectoryError, NodeDirectory, NodeKind, random_signing_key};
 pub use foolscap::{BadFurl, Furl};
 pub use introducers::{IntroducerEntry, IntroducersError};

@@ -3,8 +3,7 @@
 //! What would be silently ignored, though somebody counts on it, keeps the node from starting; each
 //! row of the table says in one sentence what isn't available and what to do. Settings that merely
 //! prepare such a feature, or that change nothing until it is there, are accepted: the FURL of a key
-//! generator, `[i2p]` as long as nothing needs them, the format of
-//! mutable files.
+//! generator, the keys of an onion service that isn't asked for.
 
 use crate::config::{Endpoint, Settings, TcpHandler, TubAddress};
 
@@ -28,7 +27,8 @@ struct Row {
     advice: &'static str,
 }
 
-const NO_OVERLAY: &str = "it can connect by TCP only; nobody's address can be hidden";
+const NO_ONION: &str = "it connects through a Tor or an I2P router that runs already, and can't be \
+                        reached through one unless that is set up in the router";
 const NO_PLUGIN: &str = "leave the setting out";
 
 const TABLE: &[Row] = &[
@@ -43,24 +43,44 @@ const TABLE: &[Row] = &[
         advice: "leave it out; logs go to standard error",
     },
     Row {
-        setting: "[node] reveal-IP-address = false",
-        is_set: |settings| !settings.node.reveal_ip_address,
-        advice: NO_OVERLAY,
-    },
-    Row {
         setting: "[connections] tcp = i2p",
         is_set: |settings| settings.tcp_handler == TcpHandler::I2p,
-        advice: NO_OVERLAY,
+        advice: "an I2P router leads to I2P destinations only; tor and disabled hide the address",
     },
     Row {
         setting: "[tor] launch or onion = true",
         is_set: |settings| settings.tor.launch || settings.tor.onion,
-        advice: NO_OVERLAY,
+        advice: NO_ONION,
+    },
+    Row {
+        setting: "[tor] control.port without socks.port",
+        is_set: |settings| settings.tor.enabled && settings.tor.is_found_by_control_port,
+        advice: "name Tor's SOCKS port in socks.port, such as tcp:127.0.0.1:9050",
+    },
+    Row {
+        setting: "[tor] socks.port other than tcp:HOST:PORT",
+        is_set: |settings| settings.tor.enabled && settings.tor.socks.is_none(),
+        advice: "name a port that Tor's SOCKS proxy listens on, such as tcp:127.0.0.1:9050",
+    },
+    Row {
+        setting: "[connections] tcp = tor with [tor] enabled = false",
+        is_set: |settings| settings.tcp_handler == TcpHandler::Tor && !settings.tor.enabled,
+        advice: "enable tor, or set tcp to disabled",
     },
     Row {
         setting: "[i2p] launch or dest = true",
         is_set: |settings| settings.i2p.launch || settings.i2p.dest,
-        advice: NO_OVERLAY,
+        advice: NO_ONION,
+    },
+    Row {
+        setting: "[i2p] i2p.configdir without sam.port",
+        is_set: |settings| settings.i2p.enabled && settings.i2p.is_found_by_configuration,
+        advice: "name the port of the router's SAM bridge in sam.port, such as tcp:127.0.0.1:7656",
+    },
+    Row {
+        setting: "[i2p] sam.port other than tcp:HOST:PORT",
+        is_set: |settings| settings.i2p.enabled && settings.i2p.sam.is_none(),
+        advice: "name a port that the SAM bridge listens on, such as tcp:127.0.0.1:7656",
     },
     Row {
         setting: "[node] tub.port other than tcp: or tcp6:",
@@ -124,7 +144,6 @@ mod tests {
 
     #[test]
     fn what_would_be_ignored_is_refused_by_name() {
-        let disabled = "tub.port=disabled\ntub.location=disabled\n[storage]\nenabled=no\n";
         let cases = [
             ("[sftpd]\nenabled=true\n", "[sftpd] enabled"),
             (
@@ -134,7 +153,18 @@ mod tests {
             ("[connections]\ntcp=i2p\n", "[connections] tcp"),
             ("[tor]\nlaunch=true\n", "[tor] launch"),
             ("[tor]\nonion=true\n", "[tor] launch or onion"),
+            (
+                "[tor]\ncontrol.port=tcp:127.0.0.1:9051\n",
+                "[tor] control.port",
+            ),
+            ("[tor]\nsocks.port=unix:/x\n", "[tor] socks.port"),
+            (
+                "[connections]\ntcp=tor\n[tor]\nenabled=no\n",
+                "[connections] tcp = tor with",
+            ),
             ("[i2p]\ndest=true\n", "[i2p] launch or dest"),
+            ("[i2p]\ni2p.configdir=x\n", "[i2p] i2p.configdir"),
+            ("[i2p]\nsam.port=unix:/x\n", "[i2p] sam.port"),
             ("[node]\ntub.port=tcp:1,listen:tor\n", "[node] tub.port"),
             ("[node]\nweb.port=ssl:443:privateKey=k\n", "[node] web.port"),
             (
@@ -152,12 +182,6 @@ mod tests {
                 "{message}"
             );
         }
-        let hidden = format!("[node]\nreveal-IP-address=no\n{disabled}[connections]\ntcp=tor\n");
-        assert!(
-            check(&hidden)
-                .unwrap_err()
-                .starts_with("[node] reveal-IP-address")
-        );
     }
 
     #[test]
@@ -174,6 +198,10 @@ mod tests {
             "[storage]\nenabled=false\nanonymous=false\n",
             "[storage]\nforce_foolscap=true\n[client]\nforce_foolscap=true\n",
             "[connections]\ntcp=tor\n",
+            "[node]\nreveal-IP-address=no\ntub.port=tcp:1\ntub.location=tor:x.onion:1\n\
+             [connections]\ntcp=tor\n",
+            "[tor]\nenabled=no\nsocks.port=unix:/x\ncontrol.port=x\n",
+            "[i2p]\nenabled=no\ni2p.configdir=x\n",
             "[connections]\ntcp=disabled\n",
         ] {
             assert_eq!(check(text), Ok(()), "{text:?}");

@@ -12,8 +12,8 @@ pub use endpoint::{Endpoint, LocationHint, TcpEndpoint};
 pub use error::ConfigError;
 pub use ini::{Ini, IniError};
 pub use settings::{
-    ClientSettings, Expiration, ExpirationMode, I2pSettings, NodeSettings, Settings, SftpSettings,
-    SocksProxy, StorageSettings, TcpHandler, TorSettings, TubAddress,
+    ClientSettings, Expiration, ExpirationMode, I2pSettings, LocalService, NodeSettings, Settings,
+    SftpSettings, StorageSettings, TcpHandler, TorSettings, TubAddress,
 };
 pub use values::ValueError;
 

@@ -19,6 +19,7 @@ fn create(path: &Path, storage: bool) -> NodeDirectory {
         storage,
         storage_directory: None,
         helper: false,
+        privacy: crate::Privacy::Open,
     };
     new.create(path).unwrap();
     NodeDirectory::new(path)
@@ -119,6 +120,7 @@ async fn a_helper_needs_no_storage_server() {
         storage: false,
         storage_directory: None,
         helper: true,
+        privacy: crate::Privacy::Open,
     };
     new.create(&path).unwrap();
     let helper = NodeDirectory::new(path);

@@ -1,7 +1,9 @@
 //! How the node's tubs behave.
 
 use crate::config::{Settings, TcpHandler};
-use foolscap::{HintHandlers, IdlePolicy, SocksHandler, TcpHandler as Direct, TubOptions};
+use foolscap::{
+    HintHandlers, IdlePolicy, SamHandler, SocksHandler, TcpHandler as Direct, TubOptions,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,17 +25,38 @@ pub(super) fn options(settings: &Settings) -> TubOptions {
     }
 }
 
-fn handlers(settings: &Settings) -> HintHandlers {
-    let tor = settings.tor_socks.as_ref().filter(|_| settings.tor.enabled);
-    let tor = tor.map(|proxy| Arc::new(SocksHandler::new(&proxy.host, proxy.port, "tor")));
+/// Every way out, by its name: what each kind of hint is followed by unless something else is said.
+///
+/// The direct way isn't there for a node that hides its address, so that nothing can ask for it.
+pub(super) fn available(settings: &Settings) -> HintHandlers {
     let mut handlers = HintHandlers::none();
-    if let Some(tor) = &tor {
-        handlers = handlers.with("tor", Arc::clone(tor) as _);
+    if settings.node.reveal_ip_address {
+        handlers = handlers.with("tcp", Arc::new(Direct));
     }
-    match (settings.tcp_handler, tor) {
-        (TcpHandler::Tcp, _) => handlers.with("tcp", Arc::new(Direct)),
-        (TcpHandler::Tor, Some(tor)) => handlers.with("tcp", tor),
-        (TcpHandler::Tor | TcpHandler::I2p | TcpHandler::Disabled, _) => handlers,
+    let socks = settings.tor.socks.as_ref();
+    if let Some(proxy) = socks.filter(|_| settings.tor.enabled) {
+        let tor = SocksHandler::new(&proxy.host, proxy.port, "tor");
+        handlers = handlers.with("tor", Arc::new(tor));
+    }
+    let sam = settings.i2p.sam.as_ref();
+    if let Some(bridge) = sam.filter(|_| settings.i2p.enabled) {
+        let i2p = SamHandler::new(&bridge.host, bridge.port);
+        handlers = handlers.with("i2p", Arc::new(i2p));
+    }
+    handlers
+}
+
+fn handlers(settings: &Settings) -> HintHandlers {
+    let handlers = available(settings);
+    let tcp = match settings.tcp_handler {
+        TcpHandler::Tcp => handlers.for_kind("tcp"),
+        TcpHandler::Tor => handlers.for_kind("tor"),
+        TcpHandler::I2p => handlers.for_kind("i2p"),
+        TcpHandler::Disabled => None,
+    };
+    match tcp {
+        Some(tcp) => handlers.with("tcp", tcp),
+        None => handlers.without("tcp"),
     }
 }
 
@@ -68,8 +91,19 @@ mod tests {
             };
             assert_eq!(way("tcp:a:1").as_deref(), tcp, "{text}");
             assert_eq!(way("tor:a.onion:1").as_deref(), tor, "{text}");
-            assert_eq!(way("i2p:a"), None);
+            assert_eq!(way("i2p:a").as_deref(), Some("i2p"));
         }
+        assert!(of("[i2p]\nenabled=no\n").handlers.handler("i2p:a").is_err());
+    }
+
+    #[test]
+    fn a_node_that_hides_its_address_has_no_direct_way() {
+        let text = "[node]\nreveal-IP-address=no\ntub.port=tcp:1\ntub.location=tor:x.onion:1\n\
+                    [connections]\ntcp=tor\n";
+        let settings = Settings::parse(text, std::path::Path::new("/")).unwrap();
+        assert!(available(&settings).for_kind("tcp").is_none());
+        let tcp = handlers(&settings).for_kind("tcp").unwrap();
+        assert_eq!(tcp.describe(), "tor");
     }
 
     #[test]

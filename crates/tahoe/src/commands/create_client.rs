@@ -7,7 +7,7 @@ use crate::error::{CommandError, Kind, Result};
 use crate::quote::quoted_path;
 use clap::Args;
 use std::path::Path;
-use tahoe_node::{CreateError, Listen, NewNode};
+use tahoe_node::{CreateError, Listen, NewNode, Privacy};
 
 /// Create a client node, which uses storage servers and isn't one
 ///
@@ -50,7 +50,7 @@ pub(crate) struct ClientOptions {
     /// Join a grid with the code that `tahoe invite` printed there
     #[arg(long, value_name = "CODE")]
     pub(crate) join: Option<String>,
-    /// Forbid every setting that would reveal the node's address (not available in this version)
+    /// Connect through Tor only, and forbid every setting that would reveal the node's address
     #[arg(long)]
     hide_ip: bool,
 }
@@ -60,7 +60,7 @@ impl CreateClient {
         let directory = self.directory.path(context)?;
         let code = self.options.join.clone();
         create(
-            self.options.new_node()?,
+            self.options.new_node(),
             code.as_deref(),
             &directory,
             context,
@@ -69,15 +69,10 @@ impl CreateClient {
 }
 
 impl ClientOptions {
-    /// A client without storage; refuses what this version can't do.
-    pub(crate) fn new_node(self) -> Result<NewNode> {
-        if self.hide_ip {
-            let message =
-                "--hide-ip isn't available in this version, which has neither Tor nor I2P";
-            return Err(CommandError::usage(message));
-        }
+    /// A client without storage.
+    pub(crate) fn new_node(self) -> NewNode {
         let no_web = self.webport.eq_ignore_ascii_case("none");
-        Ok(NewNode {
+        NewNode {
             nickname: self.nickname.unwrap_or_default(),
             introducer: self.introducer,
             web_port: if no_web { String::new() } else { self.webport },
@@ -88,7 +83,16 @@ impl ClientOptions {
             storage: false,
             storage_directory: None,
             helper: false,
-        })
+            privacy: privacy(self.hide_ip),
+        }
+    }
+}
+
+/// What `--hide-ip` means.
+pub(super) fn privacy(hide_ip: bool) -> Privacy {
+    match hide_ip {
+        true => Privacy::HideAddress,
+        false => Privacy::Open,
     }
 }
 
@@ -118,6 +122,11 @@ pub(crate) fn create(
     if node.nickname.is_empty() {
         let tahoe_cfg = quoted_path(&directory.join("tahoe.cfg"));
         output.line(&format!(" Please set [node]nickname= in {tahoe_cfg}"));
+    }
+    if node.privacy == Privacy::HideAddress && matches!(node.listen, Listen::Hostname(_)) {
+        output.note(
+            "note: the node will not run: tub.location tells its address, which --hide-ip forbids",
+        );
     }
     if node.storage && node.listen == Listen::Nowhere {
         output

@@ -1,7 +1,7 @@
 //! `tahoe create-introducer`: a node that tells others of each other.
 
 use super::NodeDirectoryOption;
-use super::create_client::not_empty;
+use super::create_client::{not_empty, privacy};
 use super::create_node::{OverlayOptions, Place};
 use crate::Context;
 use crate::error::{CommandError, Result};
@@ -22,7 +22,7 @@ pub(crate) struct CreateIntroducer {
     place: Place,
     #[command(flatten)]
     overlay: OverlayOptions,
-    /// Forbid every setting that would reveal the node's address (not available in this version)
+    /// Connect through Tor only, and forbid every setting that would reveal the node's address
     #[arg(long)]
     hide_ip: bool,
 }
@@ -31,13 +31,11 @@ impl CreateIntroducer {
     pub(crate) fn run(self, context: &Context) -> Result {
         let directory = self.directory.named_path(context)?;
         self.overlay.refuse()?;
-        if self.hide_ip {
-            let message =
-                "--hide-ip isn't available in this version, which has neither Tor nor I2P";
-            return Err(CommandError::usage(message));
-        }
-        let listen = self.place.listen()?;
-        let created = NewIntroducer { listen }.create(&directory);
+        let introducer = NewIntroducer {
+            listen: self.place.listen()?,
+            privacy: privacy(self.hide_ip),
+        };
+        let created = introducer.create(&directory);
         created.map_err(|error| match error {
             CreateError::NotEmpty => not_empty(&directory),
             other => CommandError::caused_by(&other),

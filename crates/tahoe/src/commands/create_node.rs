@@ -50,7 +50,7 @@ pub(super) struct Place {
     location: Option<String>,
 }
 
-/// Options of Tor and I2P, which this version doesn't have.
+/// Options to start Tor or I2P and be reached through them, which this version can't.
 #[derive(Args)]
 pub(super) struct OverlayOptions {
     #[arg(long, hide = true)]
@@ -78,7 +78,7 @@ impl CreateNode {
             storage: !self.no_storage,
             storage_directory: self.storage_dir,
             helper: self.helper,
-            ..self.client.new_node()?
+            ..self.client.new_node()
         };
         create(node, code.as_deref(), &directory, context)
     }
@@ -135,7 +135,7 @@ impl OverlayOptions {
         ];
         match given.iter().find(|(_, given)| *given) {
             Some((name, _)) => usage(&format!(
-                "{name} isn't available in this version, which has neither Tor nor I2P"
+                "{name} isn't available in this version: it uses Tor and I2P routers that run already"
             )),
             None => Ok(()),
         }

@@ -210,8 +210,7 @@ fn options_that_exclude_each_other_are_refused() {
 fn what_is_not_available_is_refused_in_one_sentence() {
     let home = tempfile::tempdir().unwrap();
     for arguments in [
-        &["create-client", "--hide-ip", "n"][..],
-        &["create-node", "--listen=tor", "n"],
+        &["create-node", "--listen=tor", "n"][..],
         &["create-node", "--listen=i2p", "n"],
         &["create-node", "--hostname=h", "--i2p-executable=x", "n"],
         &["create-node", "--hostname=h", "--tor-executable=x", "n"],

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use tahoe_node::config::{Endpoint, Settings, TubAddress};
 use tahoe_node::{
-    DirectoryError, Furl, Listen, NewIntroducer, NewNode, NodeDirectory, RunningError,
+    DirectoryError, Furl, Listen, NewIntroducer, NewNode, NodeDirectory, Privacy, RunningError,
     RunningProcess,
 };
 
@@ -164,10 +164,12 @@ fn create_node(path: &Path, name: &str, role: Role, port: u16) -> Result {
         storage: role == Role::Server,
         storage_directory: None,
         helper: false,
+        privacy: Privacy::Open,
     };
     let created = match role {
         Role::Introducer => NewIntroducer {
             listen: node.listen,
+            privacy: node.privacy,
         }
         .create(path),
         Role::Server | Role::Gateway => node.create(path),
