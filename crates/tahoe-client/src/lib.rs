@@ -24,9 +24,9 @@ mod transfers;
 
 pub use blacklist::{Blacklist, BlacklistError};
 pub use broker::{
-    Announcement, AnnouncementError, Broker, BrokerOptions, ConnectionState, KnownServer,
-    NetworkTransport, Origin, Protocol, ServerEntry, ServerStatus, ServersFileError, Transport,
-    WallClock,
+    Announcement, AnnouncementError, Broker, BrokerOptions, ConnectionOverrides, ConnectionState,
+    KnownServer, NetworkTransport, OVERLAY_CONNECT_TIMEOUT, Origin, Protocol, ServerEntry,
+    ServerStatus, ServersFileError, Transport, WallClock,
 };
 pub use checks::{
     CheckError, CheckReport, Checkable, CorruptShareReport, RepairReport, ServerName, ShareId,

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tahoe_client::{
-    Broker, BrokerOptions, ConnectionState, Furl, KnownServer, Nurl, Origin, Protocol, ServerEntry,
-    Transport,
+    Broker, BrokerOptions, ConnectionOverrides, ConnectionState, Furl, KnownServer, Nurl, Origin,
+    Protocol, ServerEntry, Transport,
 };
 use tahoe_crypto::{StorageIndex, TubId};
 use tahoe_introducer::Announcement;
@@ -30,7 +30,11 @@ impl Transport for MemoryTransport {
         }
     }
 
-    fn connect_foolscap(&self, furl: &Furl) -> Result<Arc<dyn StorageService>, StorageError> {
+    fn connect_foolscap(
+        &self,
+        furl: &Furl,
+        _overrides: &ConnectionOverrides,
+    ) -> Result<Arc<dyn StorageService>, StorageError> {
         Err(StorageError::Unreachable {
             reason: format!("nobody is at {:?}", furl.hints),
             may_have_happened: false,

@@ -1,6 +1,7 @@
 //! Which introducers a node uses.
 //!
-//! They stand in `private/introducers.yaml`, a mapping `introducers: {PETNAME: {furl: …}}`. One more,
+//! They stand in `private/introducers.yaml`, a mapping `introducers: {PETNAME: {furl: …}}`, each with
+//! an optional `connections: {tcp: HANDLER}` for another way to it than tahoe.cfg's. One more,
 //! called `default`, may be in tahoe.cfg as `[client] introducer.furl`, or in a file `introducer.furl`
 //! in the node directory, as when Tahoe was young. Two places that say different things of `default`
 //! are an error that names both.
@@ -11,6 +12,7 @@ use foolscap::{BadFurl, Furl};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use tahoe_client::ConnectionOverrides;
 use zeroize::Zeroizing;
 
 /// Most introducers that a node uses.
@@ -29,6 +31,8 @@ pub struct IntroducerEntry {
     pub furl: Furl,
     /// Where what it said is kept.
     pub cache: PathBuf,
+    /// Another way than tahoe.cfg's to connect to it.
+    pub connections: ConnectionOverrides,
 }
 
 /// It can't be told which introducers a node uses.
@@ -74,6 +78,22 @@ struct IntroducersFile {
 #[derive(Deserialize)]
 struct RawEntry {
     furl: String,
+    #[serde(default)]
+    connections: Option<ConnectionOverrides>,
+}
+
+/// An introducer as it is written down.
+#[derive(Clone)]
+struct Listed {
+    furl: Furl,
+    connections: ConnectionOverrides,
+}
+
+impl From<Furl> for Listed {
+    fn from(furl: Furl) -> Self {
+        let connections = ConnectionOverrides::default();
+        Self { furl, connections }
+    }
 }
 
 impl NodeDirectory {
@@ -82,13 +102,14 @@ impl NodeDirectory {
         &self,
         settings: &Settings,
     ) -> Result<Vec<IntroducerEntry>, IntroducersError> {
-        let mut furls = self.listed_introducers()?;
-        if furls.len() > MAX_INTRODUCERS {
+        let mut listed = self.listed_introducers()?;
+        if listed.len() > MAX_INTRODUCERS {
             return Err(IntroducersError::TooMany);
         }
         let mut place = YAML;
         if let Some(furl) = &settings.client.introducer {
-            if furls.insert(DEFAULT.to_owned(), furl.clone()).is_some() {
+            let old = listed.insert(DEFAULT.to_owned(), furl.clone().into());
+            if old.is_some() {
                 return Err(IntroducersError::Twice);
             }
             place = TAHOE_CFG;
@@ -98,20 +119,23 @@ impl NodeDirectory {
             .filter(|text| !text.is_empty())
         {
             let furl = parse(&text, FILE)?;
-            let other = furls.insert(DEFAULT.to_owned(), furl.clone());
-            if other.is_some_and(|other| other != furl) {
+            let known = listed
+                .entry(DEFAULT.to_owned())
+                .or_insert_with(|| furl.clone().into());
+            if known.furl != furl {
                 return Err(IntroducersError::Contradiction(FILE, place));
             }
         }
-        let entry = |(petname, furl): (String, Furl)| {
+        let entry = |(petname, Listed { furl, connections }): (String, Listed)| {
             let cache = self.private_file(&format!("introducer_{petname}_cache.yaml"));
             IntroducerEntry {
                 petname,
                 furl,
                 cache,
+                connections,
             }
         };
-        Ok(furls.into_iter().map(entry).collect())
+        Ok(listed.into_iter().map(entry).collect())
     }
 
     /// Makes this introducer the node's only one, called `default`, in `private/introducers.yaml`.
@@ -120,7 +144,7 @@ impl NodeDirectory {
         self.write_private("introducers.yaml", &text)
     }
 
-    fn listed_introducers(&self) -> Result<BTreeMap<String, Furl>, IntroducersError> {
+    fn listed_introducers(&self) -> Result<BTreeMap<String, Listed>, IntroducersError> {
         let Some(text) = self.read(YAML)? else {
             return Ok(BTreeMap::new());
         };
@@ -132,7 +156,8 @@ impl NodeDirectory {
                 return Err(IntroducersError::BadPetname(petname));
             }
             let furl = parse(&entry.furl, &format!("{YAML}, {petname:?},"))?;
-            Ok((petname, furl))
+            let connections = entry.connections.unwrap_or_default();
+            Ok((petname, Listed { furl, connections }))
         };
         listed.into_iter().map(entry).collect()
     }

@@ -4,6 +4,7 @@
 //! introducer would deliver. One unusable entry doesn't hide the others: it is kept with the reason,
 //! so that the status page can say why the server isn't connected.
 
+use super::overrides::ConnectionOverrides;
 use foolscap::Furl;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -76,6 +77,8 @@ pub struct ServerEntry {
     pub id: ServerId,
     /// What it announces.
     pub announcement: Result<Announcement, AnnouncementError>,
+    /// Another way than tahoe.cfg's to connect to it, if its owner wrote one down.
+    pub connections: ConnectionOverrides,
 }
 
 /// `servers.yaml` as a whole can't be used.
@@ -115,6 +118,8 @@ struct ServersFile {
 #[derive(Deserialize)]
 struct RawEntry {
     ann: RawAnnouncement,
+    #[serde(default)]
+    connections: Option<ConnectionOverrides>,
 }
 
 /// The keys of an announcement that matter here; all others are ignored.
@@ -166,6 +171,7 @@ impl ServerEntry {
         Self {
             id: id.clone(),
             announcement: raw.and_then(|raw| Announcement::from_raw(id, raw)),
+            connections: ConnectionOverrides::default(),
         }
     }
 
@@ -173,21 +179,27 @@ impl ServerEntry {
     pub fn parse_servers_yaml(text: &str) -> Result<Vec<Self>, serde_yaml_ng::Error> {
         let file: Option<ServersFile> = serde_yaml_ng::from_str(text)?;
         let servers = file.unwrap_or_default().storage.unwrap_or_default();
-        let entry = |(id, value): (String, serde_yaml_ng::Value)| {
-            let id = ServerId::new(id);
-            let announcement = Announcement::from_yaml(&id, value);
-            Self { id, announcement }
-        };
+        let entry = |(id, value)| Self::from_yaml(ServerId::new(id), value);
         Ok(servers.into_iter().map(entry).collect())
+    }
+
+    fn from_yaml(id: ServerId, value: serde_yaml_ng::Value) -> Self {
+        match serde_yaml_ng::from_value::<RawEntry>(value) {
+            Ok(entry) => Self {
+                announcement: Announcement::from_raw(&id, entry.ann),
+                connections: entry.connections.unwrap_or_default(),
+                id,
+            },
+            Err(error) => Self {
+                id,
+                announcement: Err(malformed(error)),
+                connections: ConnectionOverrides::default(),
+            },
+        }
     }
 }
 
 impl Announcement {
-    fn from_yaml(id: &ServerId, value: serde_yaml_ng::Value) -> Result<Self, AnnouncementError> {
-        let entry: RawEntry = serde_yaml_ng::from_value(value).map_err(malformed)?;
-        Self::from_raw(id, entry.ann)
-    }
-
     fn from_raw(id: &ServerId, raw: RawAnnouncement) -> Result<Self, AnnouncementError> {
         let furl = raw.furl.ok_or(AnnouncementError::NoFurl)?;
         let reachable = foolscap_way(&furl);

@@ -10,6 +10,7 @@
 //! that succeeds makes a poll unnecessary.
 
 mod announcement;
+mod overrides;
 mod server;
 mod transport;
 mod watched;
@@ -24,7 +25,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 pub use announcement::{Announcement, AnnouncementError, ServerEntry, ServersFileError};
-pub use server::{ConnectionState, KnownServer, Protocol, ServerStatus};
+pub use overrides::ConnectionOverrides;
+pub use server::{ConnectionState, KnownServer, OVERLAY_CONNECT_TIMEOUT, Protocol, ServerStatus};
 pub use transport::{NetworkTransport, Transport};
 
 /// Says what time it is; the real clock is passed in by whoever builds the node.

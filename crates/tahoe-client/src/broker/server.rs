@@ -3,8 +3,8 @@
 use super::announcement::{Announcement, AnnouncementError, ServerEntry};
 use super::transport::Transport;
 use super::watched::{Pulse, Watched};
-use super::{BrokerOptions, WallClock};
-use foolscap::Furl;
+use super::{BrokerOptions, ConnectionOverrides, WallClock};
+use foolscap::{ConnectionHint, Furl};
 use futures_util::future::select_ok;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -20,6 +20,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A version (and with it the available space) that is older is asked for, also from a busy server.
 const OLDEST_VERSION: Duration = Duration::from_secs(20);
+
+/// How long connecting may take through Tor or I2P.
+pub const OVERLAY_CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a poll may take while the server answers other calls.
 const LONGEST_POLL: Duration = Duration::from_secs(10);
@@ -126,6 +129,7 @@ impl ServerStatus {
 pub struct KnownServer {
     id: ServerId,
     announcement: Result<Announcement, AnnouncementError>,
+    connections: ConnectionOverrides,
     permit: UploadPermit,
     held: Mutex<Held>,
     pulse: Arc<Pulse>,
@@ -148,6 +152,7 @@ impl KnownServer {
         force_foolscap: bool,
         connected_count: watch::Sender<usize>,
     ) -> Arc<Self> {
+        let force_foolscap = force_foolscap || entry.connections.redirect_tcp();
         let protocol = protocol(&entry.announcement, force_foolscap);
         let state = match &protocol {
             Err(reason) => ConnectionState::Unusable {
@@ -170,6 +175,7 @@ impl KnownServer {
             permit: UploadPermit::new(grid_managers, certificates, &entry.id),
             id: entry.id,
             announcement: entry.announcement,
+            connections: entry.connections,
             held: Mutex::new(Held {
                 status,
                 server: None,
@@ -233,14 +239,18 @@ impl KnownServer {
         options: &BrokerOptions,
         rhythm: Instant,
     ) -> Option<impl Future<Output = ()> + Send + 'static> {
-        protocol(&self.announcement, options.force_foolscap).ok()?;
+        let force_foolscap = options.force_foolscap || self.connections.redirect_tcp();
+        protocol(&self.announcement, force_foolscap).ok()?;
         let announcement = self.announcement.clone().ok()?;
         let poll = Poll {
             server: Arc::clone(self),
             announcement,
             transport: Arc::clone(transport),
             clock: Arc::clone(clock),
-            options: options.clone(),
+            options: BrokerOptions {
+                force_foolscap,
+                ..options.clone()
+            },
             rhythm,
         };
         Some(poll.run())
@@ -382,7 +392,7 @@ impl Poll {
         let answer = match service {
             Some(service) => self.ask_again(Arc::clone(service)).await,
             None => {
-                let limit = self.options.connect_timeout;
+                let limit = self.connect_timeout();
                 let connecting = timeout(limit, self.connect()).await;
                 connecting.unwrap_or(Err(StorageError::TimedOut { after: limit }))
             }
@@ -418,11 +428,29 @@ impl Poll {
         heard.is_some_and(|heard| heard >= asked && heard.elapsed() < self.options.poll_timeout)
     }
 
+    /// Overlay networks take their time.
+    fn connect_timeout(&self) -> Duration {
+        let limit = self.options.connect_timeout;
+        let ways = self.announcement.ways(self.options.force_foolscap);
+        let mut hints = ways.iter().flat_map(|way| match way {
+            Way::Https(_) => &[][..],
+            Way::Foolscap(furl) => &furl.hints[..],
+        });
+        let is_overlay = hints.any(|hint| ConnectionHint::kind_of(hint) != "tcp");
+        match is_overlay || self.server.connections.redirect_tcp() {
+            true => limit.max(OVERLAY_CONNECT_TIMEOUT),
+            false => limit,
+        }
+    }
+
     async fn connect(&self) -> Result<(ServerVersion, Arc<dyn StorageService>), StorageError> {
         let attempt = |way| {
             let connecting = match way {
                 Way::Https(nurl) => self.transport.connect(nurl),
-                Way::Foolscap(furl) => self.transport.connect_foolscap(furl),
+                Way::Foolscap(furl) => {
+                    let overrides = &self.server.connections;
+                    self.transport.connect_foolscap(furl, overrides)
+                }
             };
             Box::pin(async move { version_of(connecting?).await })
         };

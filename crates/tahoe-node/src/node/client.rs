@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use tahoe_caps::MutableFormat;
 use tahoe_client::{
     Blacklist, BrokerOptions, Client, ClientConfig, EncodingParameters, NetworkTransport,
-    ServerEntry, Surroundings, TransferLimits, UploadParameters,
+    OVERLAY_CONNECT_TIMEOUT, ServerEntry, Surroundings, TransferLimits, UploadParameters,
 };
 use tahoe_crypto::ServerId;
 
@@ -49,6 +49,10 @@ pub(super) fn start(
             // HTTPS goes to servers directly; whoever wants another way gets it over Foolscap.
             force_foolscap: settings.client.force_foolscap
                 || settings.tcp_handler != TcpHandler::Tcp,
+            connect_timeout: match settings.tcp_handler {
+                TcpHandler::Tcp => BrokerOptions::default().connect_timeout,
+                _ => OVERLAY_CONNECT_TIMEOUT,
+            },
             grid_managers: settings.grid_managers.iter().map(|(_, key)| *key).collect(),
             ..BrokerOptions::default()
         },
@@ -93,7 +97,10 @@ fn surroundings(
     let randomness = StdRng::try_from_rng(&mut SysRng);
     let randomness = randomness.map_err(|_| DirectoryError::NoRandomness("random numbers"))?;
     Ok(Surroundings {
-        transport: Arc::new(NetworkTransport::new(tub::options(settings))),
+        transport: Arc::new(NetworkTransport::new(
+            tub::options(settings),
+            tub::available(settings),
+        )),
         clock: Arc::new(SystemTime::now),
         randomness: Box::new(randomness),
         cpu_threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),

@@ -4,6 +4,7 @@ use super::{Identity, StartError, tub};
 use crate::announcement::StorageAnnouncement;
 use crate::config::Settings;
 use crate::directory::NodeDirectory;
+use crate::introducers::IntroducerEntry;
 use foolscap::{IdlePolicy, Limits, Tub, TubOptions};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,20 +19,21 @@ const IDLE: IdlePolicy = IdlePolicy {
 /// Largest message of an introducer: all announcements at once.
 const MAX_MESSAGE_BYTES: usize = 32 << 20;
 
-/// Connects a node to its introducers; returns the tub that does so, none if there are none.
+/// Connects a node to its introducers; returns the tubs that do so: one for all that are reached as
+/// tahoe.cfg says, and one for each that is reached otherwise.
 ///
-/// It is a tub apart from the one that listens, with the same identity, because its peers may be
-/// asked often whether they are there.
+/// They are tubs apart from the one that listens, with the same identity, because their peers may
+/// be asked often whether they are there.
 pub(super) fn start(
     directory: &NodeDirectory,
     settings: &Settings,
     identity: &Identity,
     version: &str,
     client: &Arc<Client>,
-) -> Result<Option<Tub>, StartError> {
+) -> Result<Vec<Tub>, StartError> {
     let introducers = directory.introducers(settings)?;
     if introducers.is_empty() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let publish = publication(directory, settings, identity, version)?;
     let options = TubOptions {
@@ -42,13 +44,27 @@ pub(super) fn start(
         },
         ..tub::options(settings)
     };
-    let tub = Tub::new(identity.certificate.identity().clone(), options)?;
-    let named = introducers
-        .into_iter()
-        .map(|entry| (entry.petname, entry.furl));
+    let available = tub::available(settings);
     let caches: Arc<dyn AnnouncementCaches> = Arc::new(Caches(directory.clone()));
-    client.use_introducers(&tub, named.collect(), &publish, &caches);
-    Ok(Some(tub))
+    let (usual, special): (Vec<_>, Vec<_>) = introducers
+        .into_iter()
+        .partition(|entry| entry.connections.is_empty());
+    let special = special.into_iter().map(|entry| vec![entry]);
+    let groups = std::iter::once(usual)
+        .filter(|group| !group.is_empty())
+        .chain(special);
+    let connect = |group: Vec<IntroducerEntry>| {
+        let handlers = options.handlers.clone();
+        let options = TubOptions {
+            handlers: group[0].connections.apply(handlers, &available),
+            ..options.clone()
+        };
+        let tub = Tub::new(identity.certificate.identity().clone(), options)?;
+        let named = group.into_iter().map(|entry| (entry.petname, entry.furl));
+        client.use_introducers(&tub, named.collect(), &publish, &caches);
+        Ok(tub)
+    };
+    groups.map(connect).collect()
 }
 
 /// What the node offers to others, if it does.

@@ -115,8 +115,8 @@ pub struct Node {
     client: Arc<Client>,
     storage: Option<StorageServer>,
     web: Option<WebServer>,
-    /// Connects to the introducers.
-    discovery: Option<Tub>,
+    /// Connect to the introducers.
+    discovery: Vec<Tub>,
     /// Connects to the helper.
     helper_connection: Option<Tub>,
     /// Listens for the clients of the helper, if no storage server does.
@@ -170,7 +170,7 @@ impl Node {
             client,
             storage,
             web: None,
-            discovery: None,
+            discovery: Vec::new(),
             helper_connection: None,
             helper: None,
             exit_trigger: ExitTrigger::of(directory),
@@ -245,8 +245,12 @@ impl Node {
             }
             // Before the storage server, which may be one of its servers.
             stop_client(&self.client, &self.directory).await;
-            let tubs = [self.discovery, self.helper_connection, self.helper];
-            for tub in tubs.into_iter().flatten() {
+            let helpers = [self.helper_connection, self.helper];
+            for tub in self
+                .discovery
+                .into_iter()
+                .chain(helpers.into_iter().flatten())
+            {
                 tub.stop().await;
             }
             if let Some(storage) = self.storage {

@@ -11,8 +11,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tahoe_client::{
-    Blacklist, BrokerOptions, Client, ClientConfig, EncodingParameters, Furl, Nurl, ReadyKeys,
-    ServerEntry, Surroundings, TransferLimits, Transport, UploadParameters,
+    Blacklist, BrokerOptions, Client, ClientConfig, ConnectionOverrides, EncodingParameters, Furl,
+    Nurl, ReadyKeys, ServerEntry, Surroundings, TransferLimits, Transport, UploadParameters,
 };
 use tahoe_crypto::{ConvergenceSecret, LeaseMaster, ServerId, TubId};
 use tahoe_storage_api::testing::{Faulty, MemoryStore};
@@ -35,7 +35,11 @@ impl Transport for MemoryTransport {
         Ok(Arc::clone(service) as Arc<dyn StorageService>)
     }
 
-    fn connect_foolscap(&self, furl: &Furl) -> Result<Arc<dyn StorageService>, StorageError> {
+    fn connect_foolscap(
+        &self,
+        furl: &Furl,
+        _overrides: &ConnectionOverrides,
+    ) -> Result<Arc<dyn StorageService>, StorageError> {
         Err(StorageError::Unreachable {
             reason: format!("nobody is at {:?}", furl.hints),
             may_have_happened: false,

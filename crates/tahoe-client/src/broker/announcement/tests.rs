@@ -37,6 +37,7 @@ fn reads_what_the_reference_writes() {
     assert_eq!(announcement.permutation_seed.0, b"abc");
     assert_eq!(announcement.tub_id.to_string(), TUB);
     assert_eq!(announcement.nurls.len(), 1);
+    assert!(!entries[0].connections.is_empty());
     let shown = format!("{announcement:?}");
     assert!(!shown.contains("swissnum"), "{shown}");
 }
