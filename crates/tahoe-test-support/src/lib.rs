@@ -6,6 +6,7 @@
 //!
 //! - [`Node`]: create, configure, start, stop, kill, pause; its web API, log and memory.
 //! - [`ShareFile`]: share files on a server's disk: find, copy, corrupt, delete.
+//! - [`SocksProxy`]: stands in for Tor's.
 //! - [`Proxy`]: stands between a client and a storage server and tampers with what passes.
 //! - [`http`]: a small blocking HTTP client.
 //!
@@ -35,6 +36,7 @@ mod program;
 mod proxy;
 mod sample;
 mod share_files;
+mod socks;
 mod tls_server;
 
 pub use entry::ServerEntry;
@@ -45,6 +47,7 @@ pub use program::{Output, Program, oracle_python};
 pub use proxy::{Action, Proxy, Request};
 pub use sample::{Random, sample, sample_reader};
 pub use share_files::{Region, ShareFile};
+pub use socks::SocksProxy;
 pub use tls_server::answer_over_tls;
 
 use std::time::{Duration, Instant};

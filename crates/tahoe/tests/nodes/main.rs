@@ -15,6 +15,7 @@ mod logs;
 mod mutable;
 mod mutable_checks;
 mod operator;
+mod overlay;
 mod placement;
 mod status;
 mod vectors;
