@@ -6,7 +6,7 @@
 //!
 //! - [`Node`]: create, configure, start, stop, kill, pause; its web API, log and memory.
 //! - [`ShareFile`]: share files on a server's disk: find, copy, corrupt, delete.
-//! - [`SocksProxy`]: stands in for Tor's.
+//! - [`SocksProxy`]: stands in for Tor's. [`MailboxServer`]: where invitations meet.
 //! - [`Proxy`]: stands between a client and a storage server and tampers with what passes.
 //! - [`http`]: a small blocking HTTP client.
 //!
@@ -29,6 +29,7 @@ mod certificate;
 mod entry;
 mod grid;
 pub mod http;
+mod mailbox;
 mod node;
 mod ports;
 mod process;
@@ -41,6 +42,7 @@ mod tls_server;
 
 pub use entry::ServerEntry;
 pub use grid::{Encoding, Grid, write_servers};
+pub use mailbox::{Inviter, MailboxServer};
 pub use node::Node;
 pub use ports::free_port;
 pub use program::{Output, Program, oracle_python};

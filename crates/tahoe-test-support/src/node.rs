@@ -65,15 +65,9 @@ impl Node {
         ];
         program.run_well(directory.parent().expect("a folder"), &arguments);
         let node = Self {
-            program: program.clone(),
-            directory: directory.to_owned(),
-            storage_port: None,
             introducer_port: Some(port),
             web_port: Some(web_port),
-            process: None,
-            up_since: None,
-            environment: Vec::new(),
-            global_options: Vec::new(),
+            ..Self::existing(program, directory)
         };
         let web_port = format!("tcp:{web_port}:interface=127.0.0.1");
         node.set("node", "web.port", &web_port);
@@ -93,6 +87,18 @@ impl Node {
         arguments.extend_from_slice(options);
         arguments.push(directory.display().to_string());
         program.run_well(directory.parent().expect("a folder"), &arguments);
+        Self::existing(program, directory)
+    }
+
+    /// Takes the directory of a client that was created otherwise, with its web interface there.
+    pub fn existing_gateway(program: &Program, directory: &Path, web_port: u16) -> Self {
+        Self {
+            web_port: Some(web_port),
+            ..Self::existing(program, directory)
+        }
+    }
+
+    fn existing(program: &Program, directory: &Path) -> Self {
         Self {
             program: program.clone(),
             directory: directory.to_owned(),

@@ -1,126 +1,27 @@
 //! `tahoe invite` and `--join`, over the original's mailbox server.
 
 use crate::{ours, run};
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use tahoe_test_support::{Output, Program, free_port, oracle_python, wait_until};
+use tahoe_test_support::{MailboxServer, Output, Program};
 
 const FURL: &str = "pb://y3o76xcnlz2ozxc252v7sv5infn4cats@tcp:127.0.0.1:1/secret";
 
-/// A mailbox server on this machine.
-struct MailboxServer {
-    child: Child,
-    url: String,
-    folder: tempfile::TempDir,
+/// A node directory with an introducer, to invite from.
+fn inviter(server: &MailboxServer) -> std::path::PathBuf {
+    let path = server.folder().join("inviter");
+    let shares = ["--shares-needed=2", "--shares-happy=3", "--shares-total=4"];
+    let introducer = format!("--introducer={FURL}");
+    let mut arguments = vec!["create-client", "--webport=none", &introducer];
+    arguments.extend(shares);
+    arguments.push(path.to_str().unwrap());
+    assert_eq!(run(&ours(), server.folder(), &arguments).code, 0);
+    path
 }
 
-impl MailboxServer {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let mut child = Command::new(oracle_python())
-            .args(["-m", "twisted", "wormhole-mailbox"])
-            .arg(format!("--port=tcp:{port}:interface=127.0.0.1"))
-            .arg("--channel-db=mailboxes.sqlite")
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        wait_until("the mailbox server listens", || {
-            let ended = child.try_wait().unwrap();
-            assert_eq!(
-                ended, None,
-                "magic-wormhole-mailbox-server must be installed"
-            );
-            TcpStream::connect(("127.0.0.1", port)).is_ok()
-        });
-        Self {
-            child,
-            url: format!("ws://127.0.0.1:{port}/v1"),
-            folder,
-        }
-    }
-
-    /// A node directory with an introducer, to invite from.
-    fn inviter(&self) -> std::path::PathBuf {
-        let path = self.folder.path().join("inviter");
-        let shares = ["--shares-needed=2", "--shares-happy=3", "--shares-total=4"];
-        let introducer = format!("--introducer={FURL}");
-        let mut arguments = vec!["create-client", "--webport=none", &introducer];
-        arguments.extend(shares);
-        arguments.push(path.to_str().unwrap());
-        assert_eq!(run(&ours(), self.folder.path(), &arguments).code, 0);
-        path
-    }
-
-    fn invite(&self, program: &Program, node: &Path, more: &[&str]) -> Inviter {
-        let mut child = program
-            .command(self.folder.path())
-            .args(["--wormhole-server", &self.url, "-d"])
-            .arg(node)
-            .arg("invite")
-            .args(more)
-            .arg("bob b")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut seen = String::new();
-        let code = loop {
-            let mut line = String::new();
-            assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "{seen}");
-            seen += &line;
-            if let Some(code) = line.strip_prefix("Invite Code for client: ") {
-                break code.trim().to_owned();
-            }
-        };
-        Inviter {
-            child,
-            stdout,
-            seen,
-            code,
-        }
-    }
-
-    fn join(&self, program: &Program, code: &str, name: &str) -> Output {
-        let home = self.folder.path();
-        let server = ["--wormhole-server", &self.url];
-        let create = ["create-client", "--webport=none", "--join", code, name];
-        run(program, home, &[&server[..], &create].concat())
-    }
-}
-
-impl Drop for MailboxServer {
-    fn drop(&mut self) {
-        // It is of no use to anybody else.
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-/// `tahoe invite` that waits for somebody.
-struct Inviter {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    seen: String,
-    code: String,
-}
-
-impl Inviter {
-    fn finish(mut self) -> Output {
-        self.stdout.read_to_string(&mut self.seen).unwrap();
-        let done = self.child.wait_with_output().unwrap();
-        Output {
-            code: done.status.code().unwrap(),
-            stdout: self.seen,
-            stderr: String::from_utf8(done.stderr).unwrap(),
-        }
-    }
+fn join(server: &MailboxServer, program: &Program, code: &str, name: &str) -> Output {
+    let url = ["--wormhole-server", server.url()];
+    let create = ["create-client", "--webport=none", "--join", code, name];
+    run(program, server.folder(), &[&url[..], &create].concat())
 }
 
 /// A node's tahoe.cfg and introducers.yaml.
@@ -132,7 +33,7 @@ fn settings(node: &Path) -> (String, String) {
 #[test]
 fn each_program_is_invited_by_the_other() {
     let server = MailboxServer::start();
-    let node = server.inviter();
+    let node = inviter(&server);
     let python = Program::python();
     for (name, inviter, invited) in [
         ("a", ours(), ours()),
@@ -140,13 +41,13 @@ fn each_program_is_invited_by_the_other() {
         ("c", python, ours()),
     ] {
         let inviting = server.invite(&inviter, &node, &["--shares-happy=1"]);
-        let code = inviting.code.clone();
-        let joined = server.join(&invited, &code, name);
+        let code = inviting.code().to_owned();
+        let joined = join(&server, &invited, &code, name);
         assert_eq!(joined.code, 0, "{joined:?}");
         let done = inviting.finish();
         let lines: Vec<&str> = done.stdout.lines().collect();
         let expected = [
-            &format!("Connecting to '{}'...", server.url),
+            &format!("Connecting to '{}'...", server.url()),
             "Connected to wormhole server",
             &format!("Invite Code for client: {code}"),
             "  received client introduction",
@@ -162,7 +63,7 @@ fn each_program_is_invited_by_the_other() {
         let lines: Vec<&str> = joined.stdout.lines().collect();
         let expected = [
             &format!("Opening wormhole with code '{code}'"),
-            &format!("Connecting to '{}'", server.url),
+            &format!("Connecting to '{}'", server.url()),
             "Connected to wormhole server",
             "  received server introduction",
             "  received configuration",
@@ -172,7 +73,7 @@ fn each_program_is_invited_by_the_other() {
         assert_eq!(lines[..7], expected);
         assert!(lines.contains(&"  nickname: bob b"), "{lines:?}");
         assert!(!joined.stdout.contains("secret"));
-        let (tahoe_cfg, introducers) = settings(&server.folder.path().join(name));
+        let (tahoe_cfg, introducers) = settings(&server.folder().join(name));
         for line in [
             "nickname = bob b\n",
             "shares.needed = 2\n",
@@ -188,14 +89,14 @@ fn each_program_is_invited_by_the_other() {
 #[test]
 fn another_code_gives_nothing() {
     let server = MailboxServer::start();
-    let node = server.inviter();
+    let node = inviter(&server);
     let inviting = server.invite(&ours(), &node, &[]);
-    let (nameplate, _) = inviting.code.split_once('-').unwrap();
+    let (nameplate, _) = inviting.code().split_once('-').unwrap();
     let guess = format!("{nameplate}-wrong-guess");
-    let joined = server.join(&ours(), &guess, "thief");
+    let joined = join(&server, &ours(), &guess, "thief");
     assert_eq!(joined.code, 1);
     assert!(joined.stderr.contains("another code"), "{joined:?}");
-    assert!(!server.folder.path().join("thief").exists());
+    assert!(!server.folder().join("thief").exists());
     let done = inviting.finish();
     assert_eq!(done.code, 1);
     assert!(done.stderr.contains("another code"), "{done:?}");

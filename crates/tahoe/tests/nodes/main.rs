@@ -10,6 +10,7 @@ mod foolscap;
 mod helper;
 mod interop;
 mod introducer;
+mod invitations;
 mod large_tree;
 mod logs;
 mod mutable;
