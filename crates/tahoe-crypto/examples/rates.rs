@@ -13,11 +13,12 @@ fn main() {
     report("AES-128-CTR", || cipher.apply(&mut data));
     let data = vec![7; BLOCK_BYTES];
     report("tagged SHA-256d", || _ = black_box(hash::block(&data)));
-    let quarter = BLOCK_BYTES / 4;
-    let quarters: Vec<&[u8]> = data.chunks_exact(quarter).collect();
-    report("the same of four blocks at once", || {
-        black_box(hash::blocks(&quarters));
-    });
+    for count in [4, 6, 8, 12, 16] {
+        let blocks: Vec<&[u8]> = data.chunks_exact(BLOCK_BYTES / count).collect();
+        report(&format!("the same of {count} blocks at once"), || {
+            black_box(hash::blocks(&blocks));
+        });
+    }
     report_keys();
 }
 
