@@ -6,6 +6,8 @@
 //! - A change is refused if the browser says that another site asks for it (`Sec-Fetch-Site`, or
 //!   `Origin` where a browser doesn't send that). A page that we show from the grid is another site:
 //!   its origin is opaque, by [`FILE_POLICY`].
+//! - A file of the grid is never run, whoever asks: its contents are somebody else's. Only scripts of
+//!   our own and of the operator's directory are (`Sec-Fetch-Dest`).
 //! - A name that leads here but isn't ours is refused: a site could have given its own name this
 //!   address, and its pages would count as ours (DNS rebinding).
 
@@ -28,6 +30,18 @@ pub(crate) const FILE_POLICY: HeaderValue = HeaderValue::from_static(
     "sandbox; default-src 'self' data: blob: 'unsafe-inline'; script-src 'none'; \
      connect-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
 );
+
+/// For what browsers ask when they are going to run it (`Sec-Fetch-Dest`).
+const RUNNING: &[&str] = &[
+    "script",
+    "worker",
+    "sharedworker",
+    "serviceworker",
+    "audioworklet",
+    "paintworklet",
+];
+/// First parts of paths below which scripts may be.
+const SCRIPT_PATHS: &[&str] = &["assets", "static"];
 
 /// Ends of names that nobody can register.
 const PRIVATE_DOMAINS: &[&str] = &[".localhost", ".local"];
@@ -71,6 +85,12 @@ fn admit(
             ));
         }
     }
+    if is_to_be_run(headers) && !may_be_run(uri.path()) {
+        return Err(WebError::text(
+            StatusCode::FORBIDDEN,
+            "Nothing that the grid holds is run as a script of a page.\n",
+        ));
+    }
     let changes = ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method);
     if changes && is_from_elsewhere(headers) {
         return Err(WebError::text(
@@ -91,6 +111,17 @@ fn is_ours(name: &str, hosts: &[String]) -> bool {
         || !name.is_empty() && !name.contains('.')
         || PRIVATE_DOMAINS.iter().any(|domain| name.ends_with(domain))
         || hosts.iter().any(|host| host.eq_ignore_ascii_case(&name))
+}
+
+/// Whether a browser says that it will run what it gets.
+fn is_to_be_run(headers: &HeaderMap) -> bool {
+    let destination = headers.get("sec-fetch-dest");
+    destination.is_some_and(|destination| RUNNING.iter().any(|kind| destination == kind))
+}
+
+fn may_be_run(path: &str) -> bool {
+    let first = path.trim_start_matches('/').split('/').next();
+    first.is_some_and(|first| SCRIPT_PATHS.contains(&first))
 }
 
 /// Whether a browser says that the page that asks isn't one of ours.
@@ -161,6 +192,27 @@ mod tests {
         }
         let headers = [("host", "localhost")];
         assert_eq!(status("GET", "http://evil.example/", &headers), 421);
+    }
+
+    #[test]
+    fn what_the_grid_holds_is_not_run() {
+        for (destination, path, expected) in [
+            ("script", "/file/URI:CHK:x/@@named=/x.js", 403),
+            ("script", "/uri/URI:DIR2:x/assets/x.js", 403),
+            ("serviceworker", "/uri/URI:CHK:x", 403),
+            ("script", "/?t=json", 403),
+            ("script", "/assets/x.js", 200),
+            ("worker", "/static/x.js", 200),
+            ("document", "/file/URI:CHK:x/@@named=/x.js", 200),
+            ("image", "/uri/URI:CHK:x", 200),
+        ] {
+            let headers = [("sec-fetch-dest", destination)];
+            assert_eq!(
+                status("GET", path, &headers),
+                expected,
+                "{destination} {path}"
+            );
+        }
     }
 
     #[test]

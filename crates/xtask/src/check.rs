@@ -1,7 +1,7 @@
 //! Everything that CI checks, cheapest first, stopping at the first failure.
 
 use crate::run::{Problem, command, root, run};
-use crate::{deps_graph, oracle, tidy};
+use crate::{browser, deps_graph, oracle, tidy};
 use std::time::Instant;
 
 /// A step's name and what it does.
@@ -23,6 +23,7 @@ const STEPS: &[Step] = &[
         ])
     }),
     ("oracle", || oracle::install().map(drop)),
+    ("browser", browser::install),
     ("tests", || {
         cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])
     }),

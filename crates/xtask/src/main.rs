@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod browser;
 mod check;
 mod deps_graph;
 mod oracle;
@@ -33,6 +34,8 @@ enum Task {
     },
     /// Install the Python Tahoe-LAFS that tests compare with, under target/oracle.
     Oracle,
+    /// Install Chromium and axe-core, with which the pages are tested.
+    Browser,
     /// Check what the compiler doesn't: file sizes, leftovers, secrets in Debug, titles of documents.
     Tidy,
     /// Check that crates depend on each other as ARCHITECTURE.md says.
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { only } => check::everything(only.as_deref()),
         Task::Oracle => oracle::install().map(|python| println!("{}", python.display())),
+        Task::Browser => browser::install(),
         Task::Tidy => tidy::check(),
         Task::DepsGraph => deps_graph::check(),
         Task::Bench(options) => bench::run(&options),
