@@ -23,13 +23,16 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What a file of the grid may do in a browser: show itself with images, styles and sounds from this
+/// What a file of the grid may do in a browser: show itself, also within our pages, with images, styles and sounds from this
 /// node, in an origin of its own. Its scripts don't run, because they could read the capability in
 /// their own address.
 pub(crate) const FILE_POLICY: HeaderValue = HeaderValue::from_static(
     "sandbox; default-src 'self' data: blob: 'unsafe-inline'; script-src 'none'; \
-     connect-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+     connect-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'",
 );
+
+/// What goes for a file that browsers don't show in a sandbox.
+pub(crate) const FRAMED_POLICY: HeaderValue = HeaderValue::from_static("frame-ancestors 'self'");
 
 /// For what browsers ask when they are going to run it (`Sec-Fetch-Dest`).
 const RUNNING: &[&str] = &[

@@ -4,10 +4,11 @@
 //! an error with a status. If it fails later, the answer, whose length was promised, is cut short
 //! after a line that says so, and the connection is closed.
 
-use crate::browser::FILE_POLICY;
+use crate::browser::{FILE_POLICY, FRAMED_POLICY};
 use crate::error::WebError;
 use crate::failures;
 use crate::file::File;
+use crate::preview::PDF;
 use crate::range::{self, Wanted};
 use crate::request::Call;
 use axum::body::Body;
@@ -24,9 +25,6 @@ use std::ops::Range;
 use std::time::Duration;
 use tahoe_caps::MutableReadCap;
 use tahoe_client::{Download, MutableDownload, StorageIndex};
-
-/// What browsers show by a program of their own, apart from all pages, and not at all in a sandbox.
-const PDF: &str = "application/pdf";
 
 /// What a client sees in place of the rest of a file.
 const PROBLEM: &[u8] = b"problem during download\n";
@@ -121,9 +119,11 @@ pub(crate) fn headers(
     if let Some(encoding) = kind.encoding {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
-    if kind.content_type != PDF {
-        headers.insert(CONTENT_SECURITY_POLICY, FILE_POLICY);
-    }
+    let policy = match kind.content_type {
+        PDF => FRAMED_POLICY,
+        _ => FILE_POLICY,
+    };
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
     if save {
         headers.insert(CONTENT_DISPOSITION, attachment(&name));
     }

@@ -7,7 +7,7 @@ use crate::python_text::{self, bytes_repr};
 use crate::range::python_int;
 use crate::request::Call;
 use crate::upload::{self, FileField};
-use crate::{check, info, redirect, response};
+use crate::{check, info, preview, redirect, response, share};
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{ETAG, IF_NONE_MATCH};
@@ -131,6 +131,13 @@ async fn get(call: &Call, file: &File, name: Option<Vec<u8>>) -> Result<Response
         "json" => response::plain(python_text::json(&file.json())),
         "uri" | "readonly-uri" => response::plain(file.cap_text()),
         "info" => info_page(file),
+        "preview" => preview::page(call, &file.cap_text(), name),
+        "share" => share::page(&share::Shared {
+            what: "file",
+            write_cap: None,
+            read_cap: Some(file.cap_text()),
+            is_mutable: false,
+        }),
         _ => {
             let text = format!("GET file: bad t={t}");
             return Err(WebError::text(StatusCode::BAD_REQUEST, text));

@@ -75,19 +75,40 @@ pub(crate) fn page(title: &str, body: &Html) -> String {
 
 /// A whole page.
 pub(crate) fn page_with_heading(title: &str, heading: &str, body: &Html) -> String {
+    page_with_scripts(title, heading, &[], body)
+}
+
+/// A whole page that scripts of ours improve, by their names below `/assets/`.
+pub(crate) fn page_with_scripts(
+    title: &str,
+    heading: &str,
+    scripts: &[&str],
+    body: &Html,
+) -> String {
     let navigation = "<a href=\"/\">Grid</a> <a href=\"/status\">Operations</a> \
                       <a href=\"/statistics\">Statistics</a>";
-    page_with_navigation(title, heading, navigation, body)
+    whole_page(title, heading, navigation, scripts, body)
 }
 
 /// A whole page of a node that has other pages than most; `navigation` is markup.
-///
-/// Its forms tell us that they are ours, which browsers do only if the page lets them tell where they
-/// come from; no other site is told.
 pub(crate) fn page_with_navigation(
     title: &str,
     heading: &str,
     navigation: &str,
+    body: &Html,
+) -> String {
+    whole_page(title, heading, navigation, &[], body)
+}
+
+/// What all pages have.
+///
+/// Their forms tell us that they are ours, which browsers do only if the page lets them tell where
+/// they come from; no other site is told.
+fn whole_page(
+    title: &str,
+    heading: &str,
+    navigation: &str,
+    scripts: &[&str],
     body: &Html,
 ) -> String {
     let mut page = Html::default();
@@ -100,11 +121,19 @@ pub(crate) fn page_with_navigation(
     page.element("title", title);
     page.raw(
         "\n<link rel=\"stylesheet\" href=\"/tahoe.css\">\n\
-         <link rel=\"icon\" href=\"/icon.svg\" type=\"image/svg+xml\">\n</head>\n<body>\n\
+         <link rel=\"icon\" href=\"/icon.svg\" type=\"image/svg+xml\">\n",
+    );
+    for script in scripts {
+        page.raw("<script type=\"module\" src=\"/assets/");
+        page.raw(script).raw("\"></script>\n");
+    }
+    page.raw(
+        "</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n\
          <header><a class=\"brand\" href=\"/\"><img src=\"/icon.svg\" alt=\"\" width=\"28\" \
          height=\"28\">Tahoe-LAFS</a><nav aria-label=\"Main\">",
     );
-    page.raw(navigation).raw("</nav></header>\n<main>\n");
+    page.raw(navigation)
+        .raw("</nav></header>\n<main id=\"main\">\n");
     page.element("h1", heading).raw("\n");
     page.append(body);
     page.raw("\n</main>\n</body>\n</html>\n");

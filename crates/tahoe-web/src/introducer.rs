@@ -1,13 +1,13 @@
 //! The page of an introducer: what was announced to it, and who listens.
 
 use crate::args::Args;
+use crate::assets;
 use crate::error::WebError;
 use crate::format::moment;
 use crate::html::{self, Html};
 use crate::layer::{self, Peer};
 use crate::python_text;
 use crate::response;
-use crate::static_files;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -53,8 +53,8 @@ impl Introducer {
             "/" => self.page(&Args::parse(
                 parts.uri.query().unwrap_or_default().as_bytes(),
             )),
-            "/tahoe.css" => static_files::style_sheet(&parts.method),
-            "/icon.svg" => static_files::icon(&parts.method),
+            "/tahoe.css" => assets::style_sheet(&parts.method),
+            "/icon.svg" => assets::icon(&parts.method),
             _ => Err(WebError::not_found()),
         }
     }

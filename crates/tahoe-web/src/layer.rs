@@ -18,6 +18,7 @@ const KNOWN_PATHS: &[&str] = &[
     "file",
     "named",
     "statistics",
+    "assets",
     "static",
     "status",
     "operations",

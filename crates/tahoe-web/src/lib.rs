@@ -8,12 +8,14 @@
 //! differences are listed in `docs/differences.md`.
 
 mod args;
+mod assets;
 mod browser;
 mod cap;
 mod check;
 mod check_page;
 mod content_type;
 mod directory;
+mod directory_page;
 mod download;
 mod error;
 mod failures;
@@ -29,6 +31,7 @@ mod mutable_file;
 mod named;
 mod operations;
 mod options;
+mod preview;
 mod python_text;
 mod range;
 mod redirect;
@@ -36,6 +39,7 @@ mod request;
 mod response;
 mod router;
 mod serve;
+mod share;
 mod static_files;
 mod statistics;
 mod status;

@@ -7,7 +7,7 @@ use crate::file::{check_access, exists, no_parent, python_int_argument};
 use crate::python_text::{self, bytes_repr};
 use crate::request::Call;
 use crate::upload::{self, FileField};
-use crate::{check, info, redirect, response};
+use crate::{check, info, preview, redirect, response, share};
 use axum::body::Body;
 use axum::response::Response;
 use http::{Method, StatusCode};
@@ -141,6 +141,13 @@ async fn get(call: &Call, file: &MutableFile, name: Option<Vec<u8>>) -> Result<R
         "uri" => Ok(response::plain(file.cap_text())),
         "readonly-uri" => Ok(response::plain(file.read_cap_text())),
         "info" => info_page(call, file).await,
+        "preview" => Ok(preview::page(call, &file.read_cap_text(), name)),
+        "share" => Ok(share::page(&share::Shared {
+            what: "file",
+            write_cap: file.write_cap_text(),
+            read_cap: Some(file.read_cap_text()),
+            is_mutable: true,
+        })),
         t => {
             let text = format!("GET file: bad t={t}");
             Err(WebError::text(StatusCode::BAD_REQUEST, text))

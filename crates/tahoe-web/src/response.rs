@@ -5,11 +5,13 @@ use axum::response::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 
-/// What our own pages may do: show themselves and our style sheet and images, send their forms to
-/// us. No scripts, nothing from elsewhere, no framing.
+/// What our own pages may do: use what comes from this node, show files of the grid, send their forms
+/// to us. Nothing inline, nothing from elsewhere, no framing by others. Which scripts there are is
+/// decided by [`crate::browser`].
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-     base-uri 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; \
+     media-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; \
+     frame-ancestors 'none'",
 );
 
 /// An answer with this content type and body.

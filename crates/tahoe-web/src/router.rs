@@ -7,7 +7,7 @@ use crate::operations::Operations;
 use crate::options::WebOptions;
 use crate::request::{Call, Site};
 use crate::{
-    cap, helper_status, logs, named, operations, static_files, statistics, status, storage,
+    assets, cap, helper_status, logs, named, operations, static_files, statistics, status, storage,
     unlinked, welcome,
 };
 use axum::Router;
@@ -66,8 +66,9 @@ async fn dispatch(call: &Call, body: Body) -> Result<Response, WebError> {
         [b"report_incident"] => logs::report_incident(call, body).await,
         [b"helper_status"] => helper_status::answer(call),
         [b"static", ..] => static_files::answer(call).await,
-        [b"tahoe.css"] => static_files::style_sheet(&call.method),
-        [b"icon.svg"] => static_files::icon(&call.method),
+        [b"assets", name] => assets::script(&call.method, name),
+        [b"tahoe.css"] => assets::style_sheet(&call.method),
+        [b"icon.svg"] => assets::icon(&call.method),
         _ => Err(WebError::not_found()),
     }
 }

@@ -1,16 +1,15 @@
-//! `/static`: the files of the directory `web.static`; and our own style sheet and icon.
+//! `/static`: the files of the directory `web.static`.
 
 use crate::error::WebError;
 use crate::range::{self, Wanted};
 use crate::request::Call;
-use crate::response;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
-use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE};
+use http::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE};
 use http::header::{CONTENT_TYPE, RANGE};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, StatusCode};
 use std::io::SeekFrom;
 use std::path::PathBuf;
 use tokio::fs::File;
@@ -18,33 +17,6 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 /// Bytes read from a file at a time.
 const CHUNK_SIZE: u64 = 256 * 1024;
-
-const STYLE_SHEET: &str = include_str!("../assets/tahoe.css");
-const ICON: &str = include_str!("../assets/icon.svg");
-
-/// Our style sheet.
-pub(crate) fn style_sheet(method: &Method) -> Result<Response, WebError> {
-    asset(method, "text/css", STYLE_SHEET)
-}
-
-/// Our icon.
-pub(crate) fn icon(method: &Method) -> Result<Response, WebError> {
-    asset(method, "image/svg+xml", ICON)
-}
-
-fn asset(
-    method: &Method,
-    content_type: &'static str,
-    text: &'static str,
-) -> Result<Response, WebError> {
-    if method != Method::GET && method != Method::HEAD {
-        return Err(WebError::method(method, "HEAD, GET"));
-    }
-    let mut response = response::with_type(StatusCode::OK, content_type, text);
-    let cached = HeaderValue::from_static("max-age=3600");
-    response.headers_mut().insert(CACHE_CONTROL, cached);
-    Ok(response)
-}
 
 /// A file below the static directory.
 pub(crate) async fn answer(call: &Call) -> Result<Response, WebError> {

@@ -4,7 +4,7 @@ use crate::directory::{json, listing, rename_form};
 use crate::error::WebError;
 use crate::file::{has_tag, not_modified};
 use crate::request::Call;
-use crate::{failures, info, python_text, response};
+use crate::{failures, info, python_text, response, share};
 use axum::response::Response;
 use http::header::ETAG;
 use http::{HeaderValue, StatusCode};
@@ -27,7 +27,13 @@ pub(super) async fn answer(call: &Call, directory: &Directory) -> Result<Respons
         "uri" => text(node.cap_text()),
         "readonly-uri" => text(node.read_cap_text()),
         "info" => info::directory(call, directory).await,
-        "rename-form" => rename_form::page(call, directory),
+        "rename-form" => rename_form::page(call, directory).await,
+        "share" => share::page(&share::Shared {
+            what: "directory",
+            write_cap: node.write_cap_text(),
+            read_cap: node.read_cap_text(),
+            is_mutable: directory.is_mutable(),
+        }),
         _ => {
             let text = format!("GET directory: bad t={t}");
             return Err(WebError::text(StatusCode::BAD_REQUEST, text));

@@ -302,6 +302,10 @@ async fn what_is_shown_of_the_grid_is_in_a_sandbox() {
         }
         let answer = grid.get(&format!("/uri/{cap}?filename=a.pdf")).await;
         assert_eq!(answer.header("content-type"), "application/pdf");
-        assert_eq!(answer.header("content-security-policy"), "");
+        let policy = answer.header("content-security-policy");
+        assert_eq!(
+            policy, "frame-ancestors 'self'",
+            "its viewer needs an origin"
+        );
     }
 }

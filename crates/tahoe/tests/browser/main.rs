@@ -5,9 +5,11 @@
 
 mod attacks;
 mod chromium;
+mod directories;
 mod hostile;
 mod page;
 mod pages;
+mod uploads;
 mod without_scripts;
 
 use tahoe_test_support::{Encoding, Grid, Program};

@@ -3,6 +3,7 @@
 use crate::chromium::Chromium;
 use data_encoding::BASE64;
 use serde_json::{Value, json};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use tahoe_test_support::{Node, wait_until};
@@ -33,6 +34,10 @@ pub(crate) const DARK: Screen = Screen {
     is_dark: true,
     ..DESKTOP
 };
+
+/// The names of a directory's entries that are shown.
+const NAMES: &str = "[...document.querySelectorAll('tr[data-name]')]
+    .filter(row => !row.hidden).map(row => row.dataset.name)";
 
 /// A tab.
 #[derive(Debug)]
@@ -140,7 +145,13 @@ impl Page {
 
     /// Waits until an expression is true.
     pub(crate) fn wait_for(&self, expression: &str) {
-        wait_until(expression, || self.now_holds(expression));
+        let held = catch_unwind(AssertUnwindSafe(|| {
+            wait_until(expression, || self.now_holds(expression));
+        }));
+        if held.is_err() {
+            self.picture("failed");
+            panic!("{expression}: not so in {}", self.shown());
+        }
     }
 
     /// Waits until the page shows a text.
@@ -154,26 +165,44 @@ impl Page {
         self.text("document.body.innerText")
     }
 
+    /// The names that a directory's page lists and shows, in its order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let names = self.value(NAMES);
+        serde_json::from_value(names).unwrap()
+    }
+
+    /// Waits until a directory's page lists these names.
+    pub(crate) fn wait_for_names(&self, names: &[&str]) {
+        self.wait_for(&format!("{NAMES}.join('/') == {:?}", names.join("/")));
+    }
+
     /// Clicks in the middle of an element, when it is there and nothing covers it.
     pub(crate) fn click(&self, selector: &str) {
         let place = format!(
             "(() => {{
                 const element = document.querySelector({});
-                if (!element) return null;
+                // Chromium drops clicks before a new page was painted.
+                const isPainted = performance.getEntriesByType('paint').length > 0;
+                if (!element || !isPainted) return null;
                 element.scrollIntoView({{block: 'center', behavior: 'instant'}});
                 const box = element.getBoundingClientRect();
                 const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
                 const top = document.elementFromPoint(x, y);
-                return element.contains(top) || top?.contains(element) ? [x, y] : null;
+                return element.contains(top) ? [x, y] : null;
             }})()",
             json!(selector)
         );
         let what = format!("{selector} can be clicked");
         wait_until(&what, || self.now_holds(&format!("{place} != null")));
         let place = self.value(&place);
+        self.click_at(&place[0], &place[1]);
+    }
+
+    /// Clicks, whatever is there.
+    pub(crate) fn click_at(&self, x: &Value, y: &Value) {
         for kind in ["mousePressed", "mouseReleased"] {
             let event = json!({
-                "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1,
+                "type": kind, "x": x, "y": y, "button": "left", "clickCount": 1,
             });
             self.ask("Input.dispatchMouseEvent", &event);
         }
@@ -189,6 +218,24 @@ impl Page {
         self.ask("Input.insertText", &json!({"text": text}));
     }
 
+    /// Presses a key such as `Enter`, `Escape` or `Tab`.
+    pub(crate) fn press(&self, key: &str) {
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            "Escape" => (27, ""),
+            "Tab" => (9, ""),
+            " " => (32, " "),
+            other => panic!("no test presses {other} yet"),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({"type": kind, "key": key, "windowsVirtualKeyCode": code});
+            if kind == "keyDown" && !text.is_empty() {
+                event["text"] = text.into();
+            }
+            self.ask("Input.dispatchKeyEvent", &event);
+        }
+    }
+
     /// Chooses files in a file field.
     pub(crate) fn choose_files(&self, selector: &str, files: &[&Path]) {
         let document = self.ask("DOM.getDocument", &json!({}));
@@ -196,6 +243,24 @@ impl Page {
         let field = self.ask("DOM.querySelector", &query);
         let files = json!({"nodeId": field["nodeId"], "files": files});
         self.ask("DOM.setFileInputFiles", &files);
+    }
+
+    /// Drops files and folders onto an element.
+    pub(crate) fn drop_files(&self, selector: &str, files: &[&Path]) {
+        let place = self.value(&format!(
+            "(() => {{
+                const box = document.querySelector({}).getBoundingClientRect();
+                return [box.x + box.width / 2, box.y + 10];
+            }})()",
+            json!(selector)
+        ));
+        for kind in ["dragEnter", "dragOver", "drop"] {
+            let event = json!({
+                "type": kind, "x": place[0], "y": place[1],
+                "data": {"items": [], "files": files, "dragOperationsMask": 1},
+            });
+            self.ask("Input.dispatchDragEvent", &event);
+        }
     }
 
     /// The addresses that the frames of the page show.

@@ -1,0 +1,48 @@
+// Changes of a directory by the web API; `here` is the path of its page.
+
+// Deletes names, and adds to `removed` what it takes to link each again.
+export async function remove(here, names, removed) {
+  const { children } = await facts(here);
+  for (const name of names) {
+    await post(here, { t: "unlink", name });
+    removed[name] = children[name];
+  }
+}
+
+// Links again what `remove` noted, unless something else has the name by now.
+export async function restore(here, removed) {
+  const body = JSON.stringify(removed);
+  await ask(`${here}?t=set_children&replace=false`, { method: "POST", body });
+}
+
+// Moves names into another directory, where nothing is replaced.
+export async function move(here, names, target) {
+  for (const name of names) {
+    await post(here, { t: "relink", from_name: name, to_dir: target, replace: "false" });
+  }
+}
+
+// A directory's writable capability, if there is one, and the names of the directories in it.
+export async function directoriesIn(path) {
+  const { rw_uri: cap, children } = await facts(path);
+  const directories = Object.entries(children).filter(([, [kind]]) => kind === "dirnode");
+  const names = directories.map(([name]) => name).sort((a, b) => a.localeCompare(b));
+  return { cap, names };
+}
+
+// What the node tells programs of a directory.
+async function facts(path) {
+  const answer = await ask(`${path}?t=json`);
+  const [, facts] = await answer.json();
+  return facts;
+}
+
+function post(here, fields) {
+  return ask(here, { method: "POST", body: new URLSearchParams(fields) });
+}
+
+async function ask(path, options) {
+  const answer = await fetch(path, options);
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer;
+}

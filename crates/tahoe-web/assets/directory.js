@@ -1,0 +1,44 @@
+// Puts the scripts of a directory's page together.
+
+import "./copy.js";
+import "./dialogs.js";
+import { chosen, dropped } from "./files.js";
+import { refresh } from "./listing.js";
+import { attempt } from "./notices.js";
+import { showProgress } from "./progress.js";
+import { enableSelection } from "./selection.js";
+import { Uploads } from "./uploads.js";
+
+const here = document.querySelector(".trail [aria-current]").getAttribute("href");
+if (document.getElementById("drop")) {
+  const uploads = new Uploads(here);
+  showProgress(uploads, () => attempt(refresh));
+  acceptDrops(uploads);
+  for (const id of ["choose-files", "choose-directory"]) {
+    const field = document.getElementById(id);
+    field.addEventListener("change", () => {
+      uploads.add(chosen(field));
+      field.value = "";
+    });
+  }
+  enableSelection(here);
+}
+
+function acceptDrops(uploads) {
+  const area = document.getElementById("drop");
+  const hasFiles = (event) => event.dataTransfer.types.includes("Files");
+  addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    area.classList.add("over");
+  });
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) area.classList.remove("over");
+  });
+  addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    area.classList.remove("over");
+    attempt(async () => uploads.add(await dropped(event.dataTransfer)));
+  });
+}

@@ -1,0 +1,78 @@
+// Several entries at once: selected by their boxes, then deleted (which can be undone) or moved.
+
+import { move, remove, restore } from "./changes.js";
+import { refresh, rows } from "./listing.js";
+import { chooseDirectory } from "./move.js";
+import { announce, attempt } from "./notices.js";
+
+export function enableSelection(here) {
+  document.addEventListener("change", ({ target }) => {
+    if (target.id === "select-all") {
+      const shown = rows().filter((row) => !row.hidden);
+      for (const row of shown) box(row).checked = target.checked;
+    }
+    if (target.closest("#listing")) show();
+  });
+  document.addEventListener("click", ({ target }) => {
+    if (target.id === "selection-delete") attempt(() => deleteAll(here, selected()));
+    if (target.id === "selection-move") attempt(() => moveAll(here, selected()));
+  });
+  // The form of one entry does the same without loading the page again.
+  document.addEventListener("submit", (event) => {
+    const row = event.target.closest("#listing tr[data-name]");
+    if (!row || !event.target.querySelector("[value=unlink]")) return;
+    event.preventDefault();
+    attempt(() => deleteAll(here, [row.dataset.name]));
+  });
+}
+
+async function deleteAll(here, names) {
+  const removed = {};
+  try {
+    await remove(here, names, removed);
+  } finally {
+    await refresh();
+    offerUndo(here, removed);
+  }
+}
+
+// What was deleted can be restored, also if others couldn't be deleted.
+function offerUndo(here, removed) {
+  const names = Object.keys(removed);
+  if (names.length === 0) return;
+  const undo = async () => {
+    await restore(here, removed);
+    await refresh();
+    announce(`${title(names)} restored.`);
+  };
+  announce(`${title(names)} deleted.`, { word: "Undo", run: () => attempt(undo) });
+}
+
+async function moveAll(here, names) {
+  const target = await chooseDirectory(names);
+  if (!target) return;
+  try {
+    await move(here, names, target.cap);
+  } finally {
+    await refresh();
+  }
+  announce(`${title(names)} moved to ${target.name}.`);
+}
+
+function title(names) {
+  return names.length === 1 ? `“${names[0]}”` : `${names.length} entries`;
+}
+
+function box(row) {
+  return row.querySelector("input[type=checkbox]");
+}
+
+function selected() {
+  return rows().filter((row) => box(row)?.checked).map((row) => row.dataset.name);
+}
+
+function show() {
+  const count = selected().length;
+  document.getElementById("selection").hidden = count === 0;
+  document.getElementById("selection-count").textContent = `${count} selected`;
+}

@@ -1,0 +1,202 @@
+//! The page of a directory, wherever it is kept: its entries, and what can be done with them.
+//!
+//! Everything works by links and forms; the scripts in `assets/` make it quicker: many files at once,
+//! dialogs instead of pages. Both send the same requests of the web API to the page's own path.
+
+mod entries;
+mod view;
+
+pub(crate) use entries::{Entry, EntryKind};
+pub(crate) use view::View;
+
+use crate::html::{self, Html};
+use crate::redirect::quote;
+
+/// What the page is about.
+#[derive(Debug)]
+pub(crate) struct DirectoryPage {
+    pub(crate) title: String,
+    /// Its name.
+    pub(crate) heading: String,
+    /// Path of the page, with a slash at the end: changes are sent there and below.
+    pub(crate) here: String,
+    /// Names and paths of the directories that lead here, this one last.
+    pub(crate) trail: Vec<(String, String)>,
+    /// Whether entries may be changed.
+    pub(crate) is_writable: bool,
+    /// Further pages about the directory: what the link says, and where it leads.
+    pub(crate) links: Vec<(&'static str, String)>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl DirectoryPage {
+    /// The page, with its entries as `view` wants them.
+    pub(crate) fn html(mut self, view: &View) -> String {
+        let total = self.entries.len();
+        view.arrange(&mut self.entries);
+        let mut body = Html::default();
+        self.trail(&mut body);
+        self.toolbar(&mut body, view);
+        if self.is_writable {
+            view.undo(&mut body, &self.here);
+            body.raw(UPLOADS);
+        }
+        entries::table(&mut body, &self, view, total);
+        if self.is_writable {
+            self.forms(&mut body);
+            body.raw(MOVE_DIALOG);
+        } else {
+            body.raw("<p>No upload forms: directory is read-only</p>");
+        }
+        html::page_with_scripts(&self.title, &self.heading, &["directory.js"], &body)
+    }
+
+    /// The page of a directory that can't be read.
+    pub(crate) fn unreadable(&self, reason: &str) -> String {
+        let mut body = Html::default();
+        self.trail(&mut body);
+        body.raw("<p class=\"summary bad\"><strong>Error reading directory:</strong> ");
+        body.text(reason).raw("</p>\n<section>");
+        body.element("h2", "What you can do");
+        body.raw(
+            "<ul><li><a href=\"/\">Look whether enough storage servers are connected</a>, then ",
+        );
+        body.raw("<a href=\"")
+            .text(&self.here)
+            .raw("\">try again</a>.</li>\n");
+        body.raw("<li><a href=\"").text(&self.here);
+        body.raw("?t=info\">Check and repair it</a>.</li></ul></section>");
+        body.raw("<p>No upload forms: directory is unreadable</p>");
+        html::page_with_heading(&self.title, &self.heading, &body)
+    }
+
+    fn trail(&self, body: &mut Html) {
+        body.raw("<nav aria-label=\"Directories\"><ol class=\"trail\">");
+        for (number, (name, path)) in self.trail.iter().enumerate() {
+            let is_last = number + 1 == self.trail.len();
+            body.raw("<li><a href=\"").text(path);
+            body.raw(if is_last {
+                "\" aria-current=\"page\">"
+            } else {
+                "\">"
+            });
+            body.text(name).raw("</a></li>");
+        }
+        body.raw("</ol></nav>\n");
+    }
+
+    fn toolbar(&self, body: &mut Html, view: &View) {
+        body.raw("<div class=\"toolbar\">");
+        if self.is_writable {
+            body.raw("<a class=\"button\" href=\"#upload\">Upload</a>");
+            body.raw("<a class=\"button quiet\" href=\"#mkdir\">New directory</a>");
+        }
+        for (label, target) in &self.links {
+            body.raw("<a class=\"button quiet\" href=\"").text(target);
+            body.raw("\" data-dialog>").text(label).raw("</a>");
+        }
+        body.raw("<form class=\"find\" role=\"search\" action=\"")
+            .text(&self.here);
+        body.raw(
+            "\"><label class=\"hidden\" for=\"find\">Find in this directory</label>\
+             <input id=\"find\" type=\"search\" name=\"find\" placeholder=\"Find in this directory\" \
+             autocomplete=\"off\" value=\"",
+        );
+        body.text(view.find()).raw("\">");
+        body.raw("<button class=\"quiet\" type=\"submit\">Find</button></form></div>\n");
+    }
+
+    fn forms(&self, body: &mut Html) {
+        body.raw("<div class=\"cards\">\n");
+        for (id, title, fields) in FORMS {
+            body.raw("<section id=\"")
+                .raw(id)
+                .raw("\">")
+                .element("h2", title);
+            body.raw("\n<form action=\"").text(&self.here);
+            body.raw("\" method=\"post\" enctype=\"multipart/form-data\">\n");
+            body.raw(fields).raw("</form></section>\n");
+        }
+        body.raw("</div>\n");
+    }
+}
+
+/// The way from a root to a directory below it, for [`DirectoryPage::trail`].
+pub(crate) fn trail(root: (&str, String), below: &[Vec<u8>]) -> Vec<(String, String)> {
+    let (name, mut path) = root;
+    let mut trail = vec![(name.to_owned(), path.clone())];
+    for part in below.iter().filter(|part| !part.is_empty()) {
+        path += &quote(part);
+        path.push('/');
+        trail.push((String::from_utf8_lossy(part).into_owned(), path.clone()));
+    }
+    trail
+}
+
+/// Where the scripts put files, and tell how far they are; useless without them.
+const UPLOADS: &str = "\
+<section id=\"drop\" class=\"scripted\" aria-labelledby=\"drop-title\">
+<h2 id=\"drop-title\">Drop files and directories here</h2>
+<p class=\"actions\"><label class=\"button\">Choose files<input id=\"choose-files\" type=\"file\" \
+multiple class=\"hidden\"></label>
+<label class=\"button quiet\">Choose a directory<input id=\"choose-directory\" type=\"file\" \
+webkitdirectory class=\"hidden\"></label></p></section>
+<section id=\"progress\" aria-labelledby=\"progress-title\" hidden>
+<h2 id=\"progress-title\">Uploads</h2>
+<progress id=\"progress-bar\" max=\"1\" value=\"0\" aria-labelledby=\"progress-title\"></progress>
+<p id=\"progress-text\"></p>
+<ul id=\"progress-files\"></ul>
+<p class=\"actions\"><button id=\"cancel-all\" class=\"quiet\" type=\"button\">Cancel all</button>
+<button id=\"dismiss\" class=\"quiet\" type=\"button\" hidden>Close</button></p></section>
+";
+
+const MOVE_DIALOG: &str = "\
+<dialog id=\"move\" aria-labelledby=\"move-title\"><form method=\"dialog\">
+<h2 id=\"move-title\">Move to</h2>
+<p id=\"move-place\"></p>
+<ul id=\"move-places\" class=\"places\"></ul>
+<p class=\"actions\"><button id=\"move-here\" value=\"move\">Move here</button>
+<button class=\"quiet\" value=\"\">Cancel</button></p></form></dialog>
+";
+
+const FORMS: &[(&str, &str, &str)] = &[
+    (
+        "upload",
+        "Upload a file to this directory",
+        "<input type=\"hidden\" name=\"t\" value=\"upload\">\n\
+<input type=\"hidden\" name=\"when_done\" value=\".\">\n\
+<label for=\"upload-format\">Kind</label>\n\
+<select id=\"upload-format\" name=\"format\"><option value=\"chk\">Immutable</option>\
+<option value=\"sdmf\">Mutable, small (SDMF)</option>\
+<option value=\"mdmf\">Mutable, large (MDMF)</option></select>\n\
+<label for=\"upload-file\">File</label>\n\
+<input id=\"upload-file\" type=\"file\" name=\"file\" required>\n\
+<button type=\"submit\">Upload</button>\n",
+    ),
+    (
+        "mkdir",
+        "Create a directory in this directory",
+        "<input type=\"hidden\" name=\"t\" value=\"mkdir\">\n\
+<input type=\"hidden\" name=\"when_done\" value=\".\">\n\
+<input type=\"hidden\" name=\"replace\" value=\"false\">\n\
+<label for=\"mkdir-name\">Name</label>\n\
+<input id=\"mkdir-name\" type=\"text\" name=\"name\" required autocomplete=\"off\">\n\
+<label for=\"mkdir-format\">Kind</label>\n\
+<select id=\"mkdir-format\" name=\"format\"><option value=\"sdmf\">SDMF</option>\
+<option value=\"mdmf\">MDMF</option></select>\n\
+<button type=\"submit\">Create</button>\n",
+    ),
+    (
+        "link",
+        "Link what is already in Tahoe-LAFS",
+        "<input type=\"hidden\" name=\"t\" value=\"uri\">\n\
+<input type=\"hidden\" name=\"when_done\" value=\".\">\n\
+<input type=\"hidden\" name=\"replace\" value=\"false\">\n\
+<label for=\"attach-name\">Name</label>\n\
+<input id=\"attach-name\" type=\"text\" name=\"name\" required autocomplete=\"off\">\n\
+<label for=\"attach-uri\">Capability (URI:…)</label>\n\
+<input id=\"attach-uri\" type=\"text\" name=\"uri\" required autocomplete=\"off\" \
+spellcheck=\"false\">\n\
+<button type=\"submit\">Link</button>\n",
+    ),
+];
