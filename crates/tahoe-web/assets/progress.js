@@ -1,11 +1,11 @@
 // Shows how far uploads are: each that goes on or failed, and all together.
 
-import { isOpen } from "./uploads.js";
+import { pace, size } from "./amounts.js";
 import { announce } from "./notices.js";
+import { isOpen } from "./uploads.js";
 
 const REFRESH = 200; // milliseconds
 const SHOWN = 50; // files at most
-const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
 export function showProgress(uploads, whenDone) {
   const [panel, bar, text, list, cancel, dismiss] = [
@@ -87,14 +87,6 @@ function filesOf(items) {
   return files.length > 0 ? files : items;
 }
 
-// The rate and the time left, once there is enough to tell them by.
-function pace(sent, left, started) {
-  const seconds = (performance.now() - started) / 1000;
-  if (seconds < 1 || sent === 0) return [];
-  const rate = sent / seconds;
-  return [`${size(rate)}/s`, `${time(left / rate)} left`];
-}
-
 function line(item, uploads) {
   const name = item.path.join("/");
   const row = document.createElement("li");
@@ -135,16 +127,4 @@ function button(word, name, action) {
 
 function sum(numbers) {
   return numbers.reduce((sum, number) => sum + number, 0);
-}
-
-function size(bytes) {
-  const unit = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), UNITS.length - 1);
-  const digits = unit === 0 ? 0 : 1;
-  return `${(bytes / 1000 ** unit).toFixed(digits)} ${UNITS[unit]}`;
-}
-
-function time(seconds) {
-  if (seconds < 60) return `${Math.ceil(seconds)} s`;
-  if (seconds < 3600) return `${Math.ceil(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
 }

@@ -21,6 +21,7 @@ const ICON: Asset = (
 /// Scripts, below `/assets/`. Each does one thing; `directory.js` puts those of a directory's page
 /// together.
 const SCRIPTS: &[Asset] = &[
+    ("amounts.js", SCRIPT, include_str!("../assets/amounts.js")),
     ("changes.js", SCRIPT, include_str!("../assets/changes.js")),
     ("copy.js", SCRIPT, include_str!("../assets/copy.js")),
     ("dialogs.js", SCRIPT, include_str!("../assets/dialogs.js")),
@@ -38,6 +39,11 @@ const SCRIPTS: &[Asset] = &[
         "selection.js",
         SCRIPT,
         include_str!("../assets/selection.js"),
+    ),
+    (
+        "upload_form.js",
+        SCRIPT,
+        include_str!("../assets/upload_form.js"),
     ),
     ("uploads.js", SCRIPT, include_str!("../assets/uploads.js")),
 ];

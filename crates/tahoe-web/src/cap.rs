@@ -71,7 +71,7 @@ pub(crate) async fn answer(call: &Call, body: Body) -> Result<Response, WebError
         }
         (Resource::File(file), None) => file::answer(call, body, file, None).await,
         (Resource::Unknown(_), Some(_)) => Err(WebError::not_found()),
-        (Resource::Unknown(unknown), None) => unknown::answer(call, &unknown),
+        (Resource::Unknown(unknown), None) => unknown::answer(call, &unknown).await,
         (Resource::Mutable(file), Some(child)) => {
             file::check_access(call, file.storage_index()).await?;
             no_children(call, &child)

@@ -1,13 +1,22 @@
 //! The pages of checks and repairs.
 
 use crate::args::Args;
+use crate::chart::{self, Placement};
 use crate::html::{self, Html};
+use crate::request::Call;
 use crate::response;
 use axum::response::Response;
 use http::StatusCode;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tahoe_client::{CheckReport, Client, RepairReport, ServerName, ShareId};
+use std::time::Duration;
+use tahoe_client::{
+    CheckOptions, CheckReport, Checkable, Client, RepairReport, ServerName, ShareId,
+};
+use tokio::time::timeout;
+
+/// How long a page waits for servers to say which shares they have.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 const TITLE: &str = "Tahoe-LAFS - Check Results";
 
@@ -114,9 +123,94 @@ fn results(body: &mut Html, client: &Client, report: &CheckReport) {
         body.fact("Corrupt shares", "none");
     }
     body.raw("</dl></section>\n");
+    picture(body, report);
     corrupt_shares(body, report);
     good_shares(body, report);
     balance(body, client, report);
+}
+
+/// Which servers answered, and which shares each of them has.
+fn picture(body: &mut Html, report: &CheckReport) {
+    let name = |server: &ServerName| match server.nickname.as_str() {
+        "" => server.short.clone(),
+        nickname => format!("{nickname} [{}]", server.short),
+    };
+    let answered = report.servers_responding.iter();
+    let mut placement: Placement = answered.map(|server| (name(server), Vec::new())).collect();
+    let mut add = |server: &ServerName, share: String, kind: chart::Kind| {
+        placement
+            .entry(name(server))
+            .or_default()
+            .push((share, kind));
+    };
+    for (share, servers) in &report.share_map {
+        for server in servers {
+            add(server, share.to_string(), chart::Kind::Good);
+        }
+    }
+    for corrupt in &report.corrupt_shares {
+        add(
+            &corrupt.server,
+            format!("#{}", corrupt.share),
+            chart::Kind::Bad,
+        );
+    }
+    body.raw("<section><h2>Servers and shares</h2>\n");
+    chart::shares(body, &placement);
+    let (needed, expected) = (report.shares_needed, report.shares_expected);
+    let text = format!(
+        "Any {needed} of {expected} different shares suffice to read it; {} are there.",
+        report.shares_good
+    );
+    body.classed("p", "hint", &text).raw("</section>\n");
+}
+
+/// Part of a page about an object: where its shares are now, and forms to check and repair it at
+/// `target`, a path.
+pub(crate) async fn health(body: &mut Html, call: &Call, object: &Checkable, target: &str) {
+    let options = CheckOptions {
+        verify: false,
+        add_lease: false,
+    };
+    let checked = timeout(PATIENCE, call.client().check(object, options)).await;
+    match checked {
+        Ok(Ok(report)) => {
+            summary(body, &report);
+            picture(body, &report);
+        }
+        Ok(Err(error)) => {
+            body.raw("<p class=\"summary bad\">");
+            body.text(&crate::failures::check(&error).to_string())
+                .raw("</p>\n");
+        }
+        Err(_) => {
+            body.raw("<p class=\"summary warn\">Some servers take long to say which shares they ");
+            body.raw("have. A check waits for them.</p>\n");
+        }
+    }
+    body.raw("<section><h2>Check and repair</h2>\n<form action=\"")
+        .text(target);
+    body.raw("\" method=\"post\" enctype=\"multipart/form-data\">\n");
+    body.raw("<input type=\"hidden\" name=\"t\" value=\"check\">");
+    body.raw("<input type=\"hidden\" name=\"return_to\" value=\"")
+        .text(target);
+    body.raw("?t=info\">\n");
+    for (name, text) in [
+        (
+            "verify",
+            "Read all of every share, and compare it with the hashes",
+        ),
+        ("repair", "Make shares that are missing again"),
+        (
+            "add-lease",
+            "Ask servers to keep their shares for another month",
+        ),
+    ] {
+        body.raw("<label class=\"choice\"><input type=\"checkbox\" name=\"")
+            .raw(name);
+        body.raw("\" value=\"true\"> ").text(text).raw("</label>\n");
+    }
+    body.raw("<button type=\"submit\">Check</button></form></section>\n");
 }
 
 fn corrupt_shares(body: &mut Html, report: &CheckReport) {

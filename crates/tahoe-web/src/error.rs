@@ -4,6 +4,8 @@
 //! line or paragraph of plain text. What goes wrong while the path is walked, before there is a
 //! resource, is a small HTML page. And a failure that the reference has no sentence for is a 500 with
 //! the name of its exception: HTML for a client that takes it, plain text for others.
+//!
+//! A person who goes to an address in a browser gets a page in every case, with what they can do.
 
 use crate::html::{self, Html};
 use crate::python_text::text_repr;
@@ -109,6 +111,7 @@ impl WebError {
     /// The answer, for a request with these headers.
     pub(crate) fn into_response(self, request: &HeaderMap) -> Response {
         match self.shape {
+            Shape::Text if is_for_a_person(request) => page(self.status, "Error", &self.text),
             Shape::Text => response::error_text(self.status, self.text),
             Shape::Page { title } => page(self.status, &title, &self.text),
             Shape::NotAllowed { allowed } => {
@@ -139,10 +142,44 @@ impl std::fmt::Display for WebError {
 
 fn page(status: StatusCode, title: &str, text: &str) -> Response {
     let mut body = Html::default();
-    body.raw("<p>").text(text).raw("</p>");
+    body.raw("<p class=\"summary bad\">")
+        .text(text)
+        .raw("</p>\n");
+    if let Some(advice) = advice(status) {
+        body.raw("<section>")
+            .element("h2", "What you can do")
+            .raw(advice)
+            .raw("</section>");
+    }
     let heading = format!("{} - {title}", status.as_u16());
     let page = html::page_with_heading(&heading, title, &body);
     response::html(status, "text/html; charset=utf-8", page)
+}
+
+/// What may help, as markup.
+fn advice(status: StatusCode) -> Option<&'static str> {
+    Some(match status {
+        StatusCode::NOT_FOUND => {
+            "<p>Look whether the address is complete: capabilities are long, and are easily cut off. \
+             What was there may also have been renamed, moved or deleted.</p>"
+        }
+        StatusCode::GONE | StatusCode::INTERNAL_SERVER_ERROR => {
+            "<p>Look at <a href=\"/\">the state of the grid</a>: if servers are missing, wait until \
+             they are back, and load this page again.</p>"
+        }
+        StatusCode::CONFLICT => "<p>Go back and choose another name.</p>",
+        StatusCode::BAD_REQUEST => "<p>Go back and look whether what you entered is complete.</p>",
+        StatusCode::FORBIDDEN => "<p>Start from <a href=\"/\">this node's own pages</a>.</p>",
+        _ => return None,
+    })
+}
+
+/// Whether a browser goes to a page; programs don't say so.
+fn is_for_a_person(request: &HeaderMap) -> bool {
+    request
+        .get("sec-fetch-mode")
+        .is_some_and(|mode| mode == "navigate")
+        && wants_html(request)
 }
 
 fn wants_html(request: &HeaderMap) -> bool {
@@ -152,4 +189,25 @@ fn wants_html(request: &HeaderMap) -> bool {
     ["*/*", "text/*", "text/html"]
         .iter()
         .any(|kind| accept.contains(kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_get_pages_and_programs_get_text() {
+        for (mode, expected) in [
+            ("navigate", "text/html; charset=utf-8"),
+            ("cors", "text/plain;charset=utf-8"),
+            ("", "text/plain;charset=utf-8"),
+        ] {
+            let mut request = HeaderMap::new();
+            request.insert("sec-fetch-mode", mode.parse().unwrap());
+            let error = WebError::text(StatusCode::GONE, "no shares");
+            let response = error.into_response(&request);
+            assert_eq!(response.status(), StatusCode::GONE);
+            assert_eq!(response.headers()["content-type"], expected, "{mode}");
+        }
+    }
 }

@@ -130,7 +130,7 @@ async fn get(call: &Call, file: &File, name: Option<Vec<u8>>) -> Result<Response
         "" => download::contents(call, file, name).await?,
         "json" => response::plain(python_text::json(&file.json())),
         "uri" | "readonly-uri" => response::plain(file.cap_text()),
-        "info" => info_page(file),
+        "info" => info_page(call, file).await,
         "preview" => preview::page(call, &file.cap_text(), name),
         "share" => share::page(&share::Shared {
             what: "file",
@@ -188,12 +188,12 @@ pub(crate) fn has_tag(request: &HeaderMap, tag: &HeaderValue) -> bool {
     })
 }
 
-fn info_page(file: &File) -> Response {
+async fn info_page(call: &Call, file: &File) -> Response {
     let kind = match file {
         File::Chk(_) => "immutable file",
         File::Literal(_) => "immutable LIT file",
     };
-    info::page(&info::Facts {
+    let facts = info::Facts {
         kind,
         storage_index: file.storage_index(),
         size: Some(file.size()),
@@ -201,7 +201,9 @@ fn info_page(file: &File) -> Response {
         read_cap: Some(file.cap_text()),
         verify_cap: file.verify_cap_text(),
         is_readable: true,
-    })
+        checkable: file.checkable(),
+    };
+    info::page(call, &facts).await
 }
 
 /// An immutable file can't be written, and a file without a directory can't be replaced in one.

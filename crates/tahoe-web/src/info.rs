@@ -3,11 +3,11 @@
 use crate::html::{self, Html};
 use crate::redirect::quote;
 use crate::request::Call;
-use crate::response;
+use crate::{check_page, response};
 use axum::response::Response;
 use http::StatusCode;
 use tahoe_caps::{ReadCap, Target, WriteCap};
-use tahoe_client::{Directory, Node, StorageIndex};
+use tahoe_client::{Checkable, Directory, Node, StorageIndex};
 
 /// What the page shows.
 pub(crate) struct Facts {
@@ -20,9 +20,11 @@ pub(crate) struct Facts {
     pub(crate) verify_cap: Option<String>,
     /// Whether there is content to link to.
     pub(crate) is_readable: bool,
+    /// What can be checked, if it isn't all in the capability.
+    pub(crate) checkable: Option<Checkable>,
 }
 
-pub(crate) fn page(facts: &Facts) -> Response {
+pub(crate) async fn page(call: &Call, facts: &Facts) -> Response {
     let mut title = format!("More Info for {}", facts.kind);
     let index = facts.storage_index.map(|index| index.to_string());
     if let Some(short) = index.as_deref().and_then(|index| index.get(..6)) {
@@ -49,7 +51,13 @@ pub(crate) fn page(facts: &Facts) -> Response {
     if let Some(cap) = &facts.verify_cap {
         cap_fact(&mut body, "File verifycap", cap);
     }
-    body.raw("</dl></section>\n<ul><li><a href=\"?t=json\">JSON</a></li>\n");
+    body.raw("</dl></section>\n");
+    let cap = facts.write_cap.as_ref().or(facts.read_cap.as_ref());
+    if let (Some(object), Some(cap)) = (&facts.checkable, cap) {
+        let target = format!("/uri/{}", quote(cap.as_bytes()));
+        check_page::health(&mut body, call, object, &target).await;
+    }
+    body.raw("<ul><li><a href=\"?t=json\">JSON</a></li>\n");
     if let Some(cap) = facts.read_cap.as_ref().filter(|_| facts.is_readable) {
         let cap = quote(cap.as_bytes());
         body.raw("<li><a href=\"/uri/")
@@ -108,12 +116,16 @@ pub(crate) async fn directory(call: &Call, directory: &Directory) -> Response {
         }
     }
     let cap = quote(node.cap_text().unwrap_or_default().as_bytes());
-    body.raw("</dl></section>\n<ul><li><a href=\"/uri/")
-        .text(&cap);
+    body.raw("</dl></section>\n");
+    if let Some(object) = node.cap().as_ref().and_then(Checkable::of) {
+        check_page::health(&mut body, call, &object, &format!("/uri/{cap}/")).await;
+    }
+    body.raw("<ul><li><a href=\"/uri/").text(&cap);
     body.raw("/\">The directory</a></li>\n<li><a href=\"/uri/")
         .text(&cap);
     body.raw("/?t=json\">JSON</a></li></ul>\n<div class=\"cards\">\n");
     for (t, word) in [
+        ("start-deep-check", "Deep-Check"),
         ("start-manifest", "Manifest"),
         ("start-deep-size", "Deep-Size"),
         ("start-deep-stats", "Deep-Stats"),

@@ -11,6 +11,7 @@ mod args;
 mod assets;
 mod browser;
 mod cap;
+mod chart;
 mod check;
 mod check_page;
 mod content_type;

@@ -173,7 +173,7 @@ async fn head(
 
 async fn info_page(call: &Call, file: &MutableFile) -> Result<Response, WebError> {
     let open = call.client().open_mutable(file.read_cap()).await;
-    Ok(info::page(&info::Facts {
+    let facts = info::Facts {
         kind: match file.read.format {
             tahoe_caps::MutableFormat::Sdmf => "mutable file (sdmf)",
             tahoe_caps::MutableFormat::Mdmf => "mutable file (mdmf)",
@@ -184,7 +184,9 @@ async fn info_page(call: &Call, file: &MutableFile) -> Result<Response, WebError
         read_cap: Some(file.read_cap_text()),
         verify_cap: file.verify_cap_text(),
         is_readable: true,
-    }))
+        checkable: Some(file.checkable()),
+    };
+    Ok(info::page(call, &facts).await)
 }
 
 /// Replaces the contents, or with `offset=` a stretch of them.

@@ -1,7 +1,8 @@
 //! `/statistics`: what the node counts, as a page, as JSON and as OpenMetrics.
 
+use crate::chart;
 use crate::error::WebError;
-use crate::format::abbreviate_size;
+use crate::format::{abbreviate_size, abbreviate_time};
 use crate::html::{self, Html};
 use crate::python_text;
 use crate::request::Call;
@@ -10,6 +11,7 @@ use axum::response::Response;
 use http::StatusCode;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 use tahoe_client::statistics::{Snapshot, Value};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -109,9 +111,10 @@ fn page(snapshot: &Snapshot) -> String {
         let text = format!("{files} files / {bytes} bytes ({size})");
         body.fact(title, &text);
     }
-    body.raw("</dl></section>\n")
-        .element("h2", "Raw Stats")
-        .raw("\n<pre>");
+    body.raw("</dl></section>\n");
+    traffic(&mut body, snapshot);
+    latencies(&mut body, snapshot);
+    body.element("h2", "Raw Stats").raw("\n<pre>");
     body.text(&python_text::json(&json(snapshot)))
         .raw("</pre>\n");
     body.raw(
@@ -119,6 +122,73 @@ fn page(snapshot: &Snapshot) -> String {
          <a href=\"?t=openmetrics\">OpenMetrics</a>.</p>",
     );
     html::page("Operational Statistics", &body)
+}
+
+/// Bytes that went through the node, beside each other.
+fn traffic(body: &mut Html, snapshot: &Snapshot) {
+    let counted = [
+        ("Uploaded", "uploader.bytes_uploaded"),
+        ("Downloaded", "downloader.bytes_downloaded"),
+        ("Published", "mutable.bytes_published"),
+        ("Retrieved", "mutable.bytes_retrieved"),
+    ]
+    .map(|(label, name)| (label, snapshot.counters.get(name).copied().unwrap_or(0)));
+    let most = counted.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
+    #[expect(clippy::cast_precision_loss, reason = "a bar has a thousand units")]
+    let rows = counted.map(|(label, bytes)| row(label, bytes as f64, abbreviate_size(bytes)));
+    body.raw("<section><h2>Bytes since the start</h2>\n");
+    #[expect(clippy::cast_precision_loss, reason = "likewise")]
+    chart::bars(body, most as f64, &rows);
+    body.raw("</section>\n");
+}
+
+/// How long the storage server takes for nine of ten calls of each kind, if it was called.
+fn latencies(body: &mut Html, snapshot: &Snapshot) {
+    let name = |key: &str| {
+        let name = key.strip_prefix("storage_server.latencies.")?;
+        Some(name.strip_suffix(".90_0_percentile")?.to_owned())
+    };
+    let measured = snapshot
+        .stats
+        .iter()
+        .filter_map(|(key, value)| match value {
+            Value::Real(seconds) => Some((name(key)?, *seconds)),
+            Value::Integer(_) | Value::Unknown => None,
+        });
+    let measured: Vec<(String, f64)> = measured.collect();
+    if measured.is_empty() {
+        return;
+    }
+    let longest = measured
+        .iter()
+        .map(|(_, seconds)| *seconds)
+        .fold(0.0, f64::max);
+    let row = |(label, seconds): &(String, f64)| {
+        let time = Duration::try_from_secs_f64(*seconds).unwrap_or_default();
+        row(label, *seconds, abbreviate_time(time))
+    };
+    let rows: Vec<_> = measured.iter().map(row).collect();
+    body.raw("<section><h2>Storage server: nine of ten calls take at most</h2>\n");
+    chart::bars(body, longest, &rows);
+    body.raw("</section>\n");
+}
+
+fn row(label: &str, to: f64, text: String) -> chart::Row {
+    let kind = chart::Kind::Good;
+    let bars = if to > 0.0 {
+        vec![chart::Bar {
+            from: 0.0,
+            to,
+            kind,
+        }]
+    } else {
+        Vec::new()
+    };
+    chart::Row {
+        label: label.to_owned(),
+        bars,
+        text,
+    }
 }
 
 #[cfg(test)]
@@ -138,11 +208,11 @@ mod tests {
             ("storage_server.disk_avail", Value::Unknown),
             (
                 "storage_server.latencies.read.99_9_percentile",
-                Value::Real(0.5),
+                Value::Integer(1),
             ),
             (
                 "storage_server.latencies.read.90_0_percentile",
-                Value::Integer(1),
+                Value::Real(0.5),
             ),
         ] {
             snapshot.stats.insert(name.into(), value);
@@ -157,8 +227,8 @@ tahoe_counters_downloader_bytes_downloaded 3031
 tahoe_counters_uploader_files_uploaded 2
 tahoe_stats_node_uptime 160.0
 tahoe_stats_storage_server_disk_avail NaN
-tahoe_stats_storage_server_latencies_read{quantile=\"0.900\"} 1
-tahoe_stats_storage_server_latencies_read{quantile=\"0.999\"} 0.5
+tahoe_stats_storage_server_latencies_read{quantile=\"0.900\"} 0.5
+tahoe_stats_storage_server_latencies_read{quantile=\"0.999\"} 1
 # EOF
 ";
         assert_eq!(openmetrics(&snapshot()), expected);
@@ -177,5 +247,9 @@ tahoe_stats_storage_server_latencies_read{quantile=\"0.999\"} 0.5
     fn the_page_shows_the_counts() {
         let page = page(&snapshot());
         assert!(page.contains("0 files / 3031 bytes (3.0kB)"));
+        assert!(
+            page.contains(">3.0kB</span>") && page.contains(">500ms</span>"),
+            "{page}"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! `/storage`: the space, the crawlers and the leases of the node's storage server.
 
+use crate::chart;
 use crate::error::WebError;
 use crate::format::{abbreviate_size, abbreviate_time, unix_seconds};
 use crate::html::{self, Html};
@@ -93,7 +94,9 @@ fn page(nickname: &str, report: &StorageReport, now: f64) -> String {
         let bytes = report.stats.get(&format!("storage_server.{name}"));
         body.fact(title, &space(bytes.unwrap_or(&Value::Null)));
     }
-    body.raw("</dl></section>\n").element("h2", "Share Counter");
+    body.raw("</dl>\n");
+    disk(&mut body, &report.stats);
+    body.raw("</section>\n").element("h2", "Share Counter");
     body.raw("\n<section><dl class=\"facts\">\n");
     let count = report.bucket_counter["last-complete-bucket-count"].as_u64();
     let count = count.map_or_else(|| "Not computed yet".to_owned(), |count| count.to_string());
@@ -116,6 +119,25 @@ fn page(nickname: &str, report: &StorageReport, now: f64) -> String {
     last_cycle(&mut body, &report.lease_checker["history"], now);
     body.raw("<p>Also as <a href=\"?t=json\">JSON</a>.</p>");
     html::page("Storage Server Status", &body)
+}
+
+/// How full the disk is.
+fn disk(body: &mut Html, stats: &serde_json::Map<String, Value>) {
+    let figure = |name: &str| stats.get(&format!("storage_server.{name}"))?.as_f64();
+    let (Some(total), Some(used)) = (figure("disk_total"), figure("disk_used")) else {
+        return;
+    };
+    let bar = chart::Bar {
+        from: 0.0,
+        to: used,
+        kind: chart::Kind::Good,
+    };
+    let row = chart::Row {
+        label: "The disk".to_owned(),
+        bars: vec![bar],
+        text: format!("{:.0}% used", 100.0 * used / total.max(1.0)),
+    };
+    chart::bars(body, total, &[row]);
 }
 
 fn space(bytes: &Value) -> String {

@@ -58,7 +58,7 @@ impl Unknown {
 }
 
 /// Answers for a child of a directory, which is known to be immutable if the directory is.
-pub(crate) fn child(
+pub(crate) async fn child(
     call: &Call,
     slots: UnknownSlots,
     metadata: &Metadata,
@@ -66,7 +66,7 @@ pub(crate) fn child(
 ) -> Result<Response, WebError> {
     let unknown = Unknown::slots(Some(slots));
     if call.args.t()? != "json" {
-        return answer(call, &unknown);
+        return answer(call, &unknown).await;
     }
     let mut json = unknown.json();
     if is_immutable && json[1]["rw_uri"].is_null() {
@@ -76,7 +76,7 @@ pub(crate) fn child(
     Ok(response::plain(python_text::json(&json)))
 }
 
-pub(crate) fn answer(call: &Call, unknown: &Unknown) -> Result<Response, WebError> {
+pub(crate) async fn answer(call: &Call, unknown: &Unknown) -> Result<Response, WebError> {
     if !call.is_read() {
         return Err(WebError::method(&call.method, "HEAD, GET"));
     }
@@ -85,7 +85,7 @@ pub(crate) fn answer(call: &Call, unknown: &Unknown) -> Result<Response, WebErro
         "info" => {
             let verifier = unknown.verifier.as_ref();
             let slots = unknown.slots.as_ref();
-            Ok(info::page(&info::Facts {
+            let facts = info::Facts {
                 kind: if verifier.is_some() {
                     "immutable verifier"
                 } else {
@@ -97,7 +97,9 @@ pub(crate) fn answer(call: &Call, unknown: &Unknown) -> Result<Response, WebErro
                 read_cap: slots.and_then(|slots| slots.read.clone()),
                 verify_cap: verifier.map(|cap| Cap::from(cap.clone()).to_text()),
                 is_readable: false,
-            }))
+                checkable: None,
+            };
+            Ok(info::page(call, &facts).await)
         }
         t => Err(WebError::text(
             StatusCode::BAD_REQUEST,

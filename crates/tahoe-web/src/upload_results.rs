@@ -1,5 +1,6 @@
 //! The page after an upload from the form: the capability, and where the shares went.
 
+use crate::chart;
 use crate::format::{abbreviate_rate, abbreviate_time};
 use crate::html::{self, Html};
 use crate::redirect::quote;
@@ -7,7 +8,7 @@ use crate::response;
 use axum::response::Response;
 use http::StatusCode;
 use std::time::Duration;
-use tahoe_client::Stored;
+use tahoe_client::{Stored, UploadTimings};
 
 pub(crate) fn page(stored: &Stored) -> Response {
     let cap = stored.cap.to_text();
@@ -27,13 +28,63 @@ pub(crate) fn page(stored: &Stored) -> Response {
         .display(stored.file_size)
         .raw(" bytes</dd></div>\n");
     shares_and_timings(&mut body, stored);
-    body.raw("</dl></section>\n<p>Return to the <a href=\"/\">Welcome Page</a></p>");
+    body.raw("</dl></section>\n");
+    pictures(&mut body, stored);
+    body.raw("<p>Return to the <a href=\"/\">Welcome Page</a></p>");
     let page = html::page_with_heading(
         "Tahoe-LAFS - File Uploaded",
         "Uploading File... done!",
         &body,
     );
     response::html(StatusCode::OK, "text/html", page)
+}
+
+/// Where the shares went, and when the parts of the upload were, as pictures.
+pub(crate) fn pictures(body: &mut Html, stored: &Stored) {
+    if !stored.server_map.is_empty() {
+        let name = |share: &u8| (format!("#{share}"), chart::Kind::Good);
+        let servers = stored.server_map.iter();
+        let placement = servers.map(|(server, shares)| {
+            let shares: Vec<_> = shares.iter().map(name).collect();
+            (format!("[{server}]"), shares)
+        });
+        body.raw("<section><h2>Servers and shares</h2>\n");
+        chart::shares(body, &placement.collect());
+        body.raw("</section>\n");
+    }
+    if let Some(timings) = &stored.timings {
+        body.raw("<section><h2>Timeline</h2>\n");
+        timeline(body, timings);
+        body.raw("</section>\n");
+    }
+}
+
+/// The stages of an upload, one after the other.
+fn timeline(body: &mut Html, timings: &UploadTimings) {
+    let closing = timings.hashes_and_close;
+    let pushing = timings.total_encode_and_push.saturating_sub(closing);
+    let mut from = 0.0;
+    let rows = [
+        ("Storage index", timings.storage_index),
+        ("Finding servers", timings.peer_selection),
+        ("Encoding and sending", pushing),
+        ("Hashes, completing", closing),
+    ]
+    .map(|(label, time)| {
+        let to = from + time.as_secs_f64();
+        let bar = chart::Bar {
+            from,
+            to,
+            kind: chart::Kind::Good,
+        };
+        from = to;
+        chart::Row {
+            label: label.to_owned(),
+            bars: vec![bar],
+            text: abbreviate_time(time),
+        }
+    });
+    chart::bars(body, from, &rows);
 }
 
 /// Where the shares went, and how long the parts of the upload took, as facts.

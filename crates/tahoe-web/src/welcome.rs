@@ -93,7 +93,8 @@ fn page(client: &Client) -> String {
     servers(&mut body, client);
     introducers(&mut body, client);
     node(&mut body, client);
-    html::page_with_heading("Tahoe-LAFS - Welcome", "Grid Status", &body)
+    let (title, heading) = ("Tahoe-LAFS - Welcome", "Grid Status");
+    html::page_with_scripts(title, heading, &["upload_form.js"], &body)
 }
 
 /// One sentence: can files be stored and read now?
@@ -128,7 +129,7 @@ fn forms(body: &mut Html) {
     body.raw(
         "<div class=\"cards\">\n\
 <section aria-labelledby=\"upload\"><h2 id=\"upload\">Upload a file</h2>
-<form action=\"/uri\" method=\"post\" enctype=\"multipart/form-data\">
+<form action=\"/uri\" method=\"post\" enctype=\"multipart/form-data\" data-progress>
 <input type=\"hidden\" name=\"t\" value=\"upload\">
 <label for=\"upload-file\">File</label>
 <input id=\"upload-file\" type=\"file\" name=\"file\" required>

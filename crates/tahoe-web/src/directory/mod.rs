@@ -57,7 +57,7 @@ async fn read(call: &Call, root: &Directory) -> Result<Response, WebError> {
                 .link
                 .as_ref()
                 .is_some_and(|l| !l.directory.is_mutable());
-            unknown::child(call, slots, &metadata, immutable)
+            unknown::child(call, slots, &metadata, immutable).await
         }
         What::Nothing => Err(place.nothing_there()),
     }

@@ -1,6 +1,7 @@
 //! `/status/down-N`: the reads of one file.
 
 use super::{cells, moment};
+use crate::chart;
 use crate::format::{abbreviate_rate, abbreviate_time};
 use crate::html::{self, Html};
 use serde_json::{Value, json};
@@ -78,6 +79,7 @@ pub(super) fn page(operation: &DownloadOperation) -> String {
         operation,
         events: &events,
     };
+    tables.timeline(&mut body);
     tables.questions(&mut body);
     tables.reads(&mut body);
     tables.segments(&mut body);
@@ -100,6 +102,64 @@ impl Tables<'_> {
         let Some(at) = at else { return String::new() };
         let after = self.operation.seconds(at) - self.operation.started();
         format!("+{after:.6}s")
+    }
+
+    /// What was done when: reads, segments, then each server's answers and parts of shares.
+    fn timeline(&self, body: &mut Html) {
+        let mut groups: Vec<(String, Vec<EventTimes>)> = Vec::new();
+        let mut add = |label: String, times: EventTimes| match groups
+            .iter_mut()
+            .find(|(known, _)| *known == label)
+        {
+            Some((_, all)) => all.push(times),
+            None => groups.push((label, vec![times])),
+        };
+        for event in &self.events.reads {
+            add("Reads".to_owned(), event.times);
+        }
+        for event in &self.events.segments {
+            add("Segments".to_owned(), event.times);
+        }
+        for event in &self.events.questions {
+            add(format!("[{}] asked", event.server.short()), event.times);
+        }
+        for event in &self.events.requests {
+            add(format!("[{}] fetched", event.server.short()), event.times);
+        }
+        let all = || groups.iter().flat_map(|(_, events)| events);
+        let last = all()
+            .map(|times| times.finished.unwrap_or(times.started))
+            .max();
+        let (Some(first), Some(last)) = (all().map(|times| times.started).min(), last) else {
+            return;
+        };
+        let whole = last.duration_since(first).as_secs_f64();
+        let bar = |times: &EventTimes| chart::Bar {
+            from: times.started.duration_since(first).as_secs_f64(),
+            to: times
+                .finished
+                .map_or(whole, |at| at.duration_since(first).as_secs_f64()),
+            kind: match (times.success, times.finished) {
+                (Some(false), _) => chart::Kind::Bad,
+                (_, None) => chart::Kind::Open,
+                _ => chart::Kind::Good,
+            },
+        };
+        let row = |(label, events): &(String, Vec<EventTimes>)| chart::Row {
+            label: label.clone(),
+            bars: events.iter().map(bar).collect(),
+            text: match events.len() {
+                1 => "once".to_owned(),
+                times => format!("{times} times"),
+            },
+        };
+        let rows: Vec<_> = groups.iter().map(row).collect();
+        let whole_time = abbreviate_time(last.duration_since(first));
+        body.raw("<section>")
+            .element("h2", &format!("Timeline: {whole_time}"))
+            .raw("\n");
+        chart::bars(body, whole, &rows);
+        body.raw("</section>\n");
     }
 
     fn times(&self, times: &EventTimes) -> [String; 2] {

@@ -250,9 +250,9 @@ fn cells(
     heads: &[&str],
     rows: impl Iterator<Item = (Option<String>, Vec<String>)>,
 ) {
-    body.raw("<div class=\"scroll\"><table>\n<thead><tr>");
+    body.raw("<div class=\"table\" role=\"region\" aria-label=\"Events\" tabindex=\"0\"><table>\n<thead><tr>");
     for head in heads {
-        body.element("th", head);
+        body.element("th scope=\"col\"", head);
     }
     body.raw("</tr></thead>\n<tbody>\n");
     for (link, cells) in rows {

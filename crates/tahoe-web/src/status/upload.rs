@@ -49,6 +49,7 @@ pub(super) fn page(operation: &UploadOperation) -> String {
         body.fact("Shares Already Present", &already);
         upload_results::shares_and_timings(&mut body, &stored);
         body.raw("</dl></section>\n");
+        upload_results::pictures(&mut body, &stored);
     }
     html::page("File Upload Status", &body)
 }

@@ -14,9 +14,13 @@ mod without_scripts;
 
 use tahoe_test_support::{Encoding, Grid, Program};
 
+fn ours() -> Program {
+    Program::ours(env!("CARGO_BIN_EXE_tahoe"))
+}
+
 /// A gateway before two storage servers.
 fn grid() -> Grid {
-    let ours = Program::ours(env!("CARGO_BIN_EXE_tahoe"));
+    let ours = ours();
     let encoding = Encoding {
         needed: 1,
         happy: 1,
