@@ -23,6 +23,11 @@ fn five_hundred_dropped_files_arrive_whole() {
     page.drop_files("#drop", &[&folder]);
     page.wait_for("document.querySelectorAll('#progress-files li').length > 0");
     page.picture("uploads");
+    // Each hundred may take as long as anything else.
+    let ended = "parseInt(document.querySelector('#progress-text').innerText)";
+    for number in [100, 200, 300, 400, 500] {
+        page.wait_for(&format!("{ended} >= {number}"));
+    }
     page.wait_for_text("500 files stored");
     page.wait_for_names(&["dropped"]);
     page.inspect("uploads-done");
