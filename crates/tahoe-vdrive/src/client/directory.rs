@@ -1,0 +1,426 @@
+//! What can be done with a directory.
+
+use super::connection::{Connection, Shared, lock, random};
+use super::listings::OldPage;
+use super::{Changes, Entry, Found, Freshness, Listing, PageMark};
+use crate::error::CallFailure;
+use crate::ids::{DirectoryId, EntryId, Place, Version};
+use crate::limits::{MAX_DEPTH, MAX_LISTED_ENTRIES, MAX_NOTES_BYTES, MAX_PAGE_ENTRIES};
+use crate::name::EntryName;
+use crate::record::{CapText, Contents, Metadata, Record, Target};
+use crate::store::{Expected, Page};
+use crate::{DriveError, wire};
+use foolscap::{Arguments, RemoteReference, Value};
+use std::sync::Arc;
+
+/// How often a change is tried again because its version had to be later, or because the entry was
+/// changed between reading and moving it.
+const ATTEMPTS: usize = 8;
+
+/// What a new entry may take the place of. A directory is never replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replace {
+    /// A file, if there is one.
+    Always,
+    /// Nothing.
+    Never,
+    /// A file that is still of this version.
+    IfVersion(Version),
+}
+
+/// What may be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoveMode {
+    /// A file, or a directory without entries.
+    Empty,
+    /// A file, or a directory with all that is in it.
+    Recursive,
+}
+
+/// A directory of a drive. Clones are the same one.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    connection: Arc<Connection>,
+    id: DirectoryId,
+}
+
+impl Directory {
+    pub(super) fn new(connection: Arc<Connection>, id: DirectoryId) -> Self {
+        Self { connection, id }
+    }
+
+    /// By what the drive knows it, wherever it is moved.
+    pub fn id(&self) -> DirectoryId {
+        self.id
+    }
+
+    fn at(&self, id: DirectoryId) -> Self {
+        Self::new(Arc::clone(&self.connection), id)
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.connection.shared
+    }
+
+    fn place(&self, name: &EntryName) -> Place {
+        Place {
+            directory: self.id,
+            entry: self.shared().keys.read_keys().entry_id(self.id, name),
+        }
+    }
+
+    /// Follows names from here.
+    pub async fn open(&self, path: &[EntryName]) -> Result<Self, DriveError> {
+        if path.len() > MAX_DEPTH {
+            return Err(DriveError::TooDeep);
+        }
+        let mut directory = self.clone();
+        for name in path {
+            directory = match directory.get(name).await?.entry.target {
+                Target::Directory(id) => self.at(id),
+                Target::File(_) => return Err(DriveError::NotADirectory),
+            };
+        }
+        Ok(directory)
+    }
+
+    /// Looks up an entry; as it was when last seen, if the server can't be reached.
+    pub async fn get(&self, name: &EntryName) -> Result<Found, DriveError> {
+        let place = self.place(name);
+        match self.get_fresh(place).await {
+            Ok(entry) => Ok(Found {
+                entry,
+                freshness: Freshness::Fresh,
+            }),
+            Err(error) if is_unreachable(&error) => {
+                let seen = lock(&self.shared().listings).entry(self.id, place.entry);
+                let (entry, since) = seen.ok_or(error)?;
+                let freshness = Freshness::Old { since };
+                Ok(Found { entry, freshness })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn get_fresh(&self, place: Place) -> Result<Entry, DriveError> {
+        let reference = self.connection.reference(self.id).await?;
+        let shared = self.shared();
+        let asked = lock(&shared.memory).ask();
+        let arguments = Arguments::positional([wire::id(place.entry.as_bytes())]);
+        let answer = match reference.call("get", arguments).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let error = DriveError::from(error);
+                if let DriveError::NoSuchEntry = error {
+                    lock(&shared.memory).gone(place, asked);
+                    lock(&shared.listings).put(self.id, place.entry, None, shared.now());
+                }
+                return Err(error);
+            }
+        };
+        let (record, child) = as_found(&answer).ok_or(DriveError::BadAnswer("get"))?;
+        let stored = crate::store::StoredEntry {
+            entry: place.entry,
+            revision: crate::Revision(0),
+            record,
+        };
+        let opened = shared.open(self.id, vec![stored]).await?;
+        let (_, entry) = opened.into_iter().next().ok_or(DriveError::NoSuchEntry)?;
+        self.check(&[(place, entry.clone())], asked)?;
+        if let (Target::Directory(id), Some(child)) = (&entry.target, child) {
+            shared.keep_reference(*id, &child);
+        }
+        lock(&shared.listings).put(self.id, place.entry, Some(&entry), shared.now());
+        Ok(entry)
+    }
+
+    /// Lists a page in the drive's own order; as it was when last seen, if the server can't be
+    /// reached. At most [`MAX_PAGE_ENTRIES`] and perhaps fewer than asked for, also if others follow.
+    pub async fn list(&self, after: Option<PageMark>, limit: usize) -> Result<Listing, DriveError> {
+        let after = after.map(|mark| mark.0);
+        let limit = limit.clamp(1, MAX_PAGE_ENTRIES);
+        let (page, more, freshness) = match self.list_fresh(after, limit).await {
+            Ok((page, more)) => (page, more, Freshness::Fresh),
+            Err(error) if is_unreachable(&error) => {
+                let seen = lock(&self.shared().listings).page(self.id, after, limit);
+                let OldPage {
+                    entries,
+                    more,
+                    since,
+                } = seen.ok_or(error)?;
+                (entries, more, Freshness::Old { since })
+            }
+            Err(error) => return Err(error),
+        };
+        let next = page.last().filter(|_| more).map(|(id, _)| PageMark(*id));
+        Ok(Listing {
+            entries: page.into_iter().map(|(_, entry)| entry).collect(),
+            next,
+            freshness,
+        })
+    }
+
+    async fn list_fresh(
+        &self,
+        after: Option<EntryId>,
+        limit: usize,
+    ) -> Result<(Vec<(EntryId, Entry)>, bool), DriveError> {
+        let reference = self.connection.reference(self.id).await?;
+        let shared = self.shared();
+        let asked = lock(&shared.memory).ask();
+        let arguments = Arguments::positional([
+            after.map_or(Value::None, |after| wire::id(after.as_bytes())),
+            Value::from(u64::try_from(limit).unwrap_or(u64::MAX)),
+        ]);
+        let answer = reference.call("list", arguments).await?;
+        let page = wire::as_page(&answer).filter(|page| is_page_after(page, after));
+        let page = page.ok_or(DriveError::BadAnswer("list"))?;
+        let opened = shared.open(self.id, page.entries).await?;
+        self.check(&opened, asked)?;
+        let entries = opened
+            .into_iter()
+            .map(|(place, entry)| (place.entry, entry));
+        let entries: Vec<(EntryId, Entry)> = entries.collect();
+        let now = shared.now();
+        lock(&shared.listings).put_page(self.id, after, &entries, page.more, now);
+        Ok((entries, page.more))
+    }
+
+    /// Lists the whole directory, by name.
+    pub async fn list_all(&self) -> Result<Listing, DriveError> {
+        let mut all = self.list(None, MAX_PAGE_ENTRIES).await?;
+        while let Some(mark) = all.next {
+            if all.entries.len() >= MAX_LISTED_ENTRIES {
+                return Err(DriveError::TooMany);
+            }
+            let page = self.list(Some(mark), MAX_PAGE_ENTRIES).await?;
+            all.entries.extend(page.entries);
+            all.next = page.next;
+            if page.freshness != Freshness::Fresh {
+                all.freshness = page.freshness;
+            }
+        }
+        all.entries.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(all)
+    }
+
+    /// Checks versions against what was known when they were asked for, and remembers them.
+    fn check(
+        &self,
+        entries: &[(Place, Entry)],
+        asked: super::memory::Asked,
+    ) -> Result<(), DriveError> {
+        let mut memory = lock(&self.shared().memory);
+        for (place, entry) in entries {
+            memory.check(*place, entry.version, asked)?;
+            self.shared().note(entry.version);
+        }
+        Ok(())
+    }
+
+    /// Makes a directory where nothing is.
+    pub async fn make_directory(
+        &self,
+        name: &EntryName,
+        metadata: Metadata,
+    ) -> Result<Self, DriveError> {
+        let child = DirectoryId::from_bytes(random()?);
+        let target = Target::Directory(child);
+        let contents = contents(name, target, metadata)?;
+        let reference = self.connection.reference(self.id).await?;
+        self.change(&contents, async |place, record| {
+            let entry = wire::id(place.entry.as_bytes());
+            let arguments = Arguments::positional([entry, wire::record(record)]);
+            reference.call("add_directory", arguments).await
+        })
+        .await?;
+        Ok(self.at(child))
+    }
+
+    /// Sets where a name leads; returns the entry's version.
+    pub async fn set_file(
+        &self,
+        name: &EntryName,
+        cap: CapText,
+        metadata: Metadata,
+        replace: Replace,
+    ) -> Result<Version, DriveError> {
+        let contents = contents(name, Target::File(cap), metadata)?;
+        let reference = self.connection.reference(self.id).await?;
+        self.change(&contents, async |place, record| {
+            let arguments = Arguments::positional([
+                wire::id(place.entry.as_bytes()),
+                wire::record(record),
+                wire::expected(replace.into()),
+            ]);
+            reference.call("add_file", arguments).await
+        })
+        .await
+    }
+
+    /// Puts an entry into the trash.
+    pub async fn remove(
+        &self,
+        name: &EntryName,
+        mode: RemoveMode,
+        version: Option<Version>,
+    ) -> Result<(), DriveError> {
+        self.writable()?;
+        let place = self.place(name);
+        let reference = self.connection.reference(self.id).await?;
+        let arguments = Arguments::positional([
+            wire::id(place.entry.as_bytes()),
+            version.map_or(Value::None, |version| Value::from(version.0)),
+            Value::Bool(mode == RemoveMode::Recursive),
+        ]);
+        reference.call("remove", arguments).await?;
+        self.forget(place);
+        Ok(())
+    }
+
+    /// Takes an entry to another directory, or another name, or both, in one step; returns its new
+    /// version.
+    pub async fn move_entry(
+        &self,
+        name: &EntryName,
+        to: &Self,
+        new_name: &EntryName,
+        replace: Replace,
+    ) -> Result<Version, DriveError> {
+        self.writable()?;
+        let from = self.place(name);
+        let root = self.connection.root()?;
+        for attempt in 1.. {
+            let source = self.get_fresh(from).await?;
+            let contents = contents(new_name, source.target, source.metadata)?;
+            let moved = to.change(&contents, async |place, record| {
+                let arguments = Arguments::positional([
+                    wire::id(from.directory.as_bytes()),
+                    wire::id(from.entry.as_bytes()),
+                    Value::from(source.version.0),
+                    wire::id(place.directory.as_bytes()),
+                    wire::id(place.entry.as_bytes()),
+                    wire::record(record),
+                    wire::expected(replace.into()),
+                ]);
+                root.call("move", arguments).await
+            });
+            match moved.await {
+                // What has changed may be the source.
+                Err(DriveError::Changed { .. })
+                    if attempt < ATTEMPTS && !matches!(replace, Replace::IfVersion(_)) => {}
+                Ok(version) => {
+                    if from != to.place(new_name) {
+                        self.forget(from);
+                    }
+                    return Ok(version);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(DriveError::Changed { current: None })
+    }
+
+    /// Tells of changes of the directory's entries from now on.
+    pub async fn subscribe(&self) -> Changes {
+        let root = self.connection.root().ok();
+        self.shared().subscribed.add(self.id, root.as_ref()).await
+    }
+
+    fn writable(&self) -> Result<(), DriveError> {
+        match self.shared().keys.write_keys() {
+            Some(_) => Ok(()),
+            None => Err(DriveError::ReadOnly),
+        }
+    }
+
+    /// Remembers that an entry that may have been known is gone.
+    fn forget(&self, place: Place) {
+        let shared = self.shared();
+        let asked = lock(&shared.memory).ask();
+        lock(&shared.memory).gone(place, asked);
+        lock(&shared.listings).put(self.id, place.entry, None, shared.now());
+    }
+
+    /// Seals an entry and has it put here; again, with a later version, if it has to be later.
+    pub(super) async fn change(
+        &self,
+        contents: &Contents,
+        call: impl AsyncFn(Place, &Record) -> Result<Value, foolscap::CallError>,
+    ) -> Result<Version, DriveError> {
+        let shared = self.shared();
+        for _ in 0..ATTEMPTS {
+            let (sealing, sealed) = (Arc::clone(shared), contents.clone());
+            let id = self.id;
+            let sealing = shared.cpu.run(move || sealing.seal(id, &sealed)).await;
+            let (place, record) = sealing?;
+            match call(place, &record).await.map_err(CallFailure::from) {
+                Ok(_) => {
+                    let version = record.version();
+                    lock(&shared.memory).learn(place, version);
+                    let entry = super::connection::entry_of(contents.clone(), version);
+                    lock(&shared.listings).put(self.id, place.entry, Some(&entry), shared.now());
+                    return Ok(version);
+                }
+                Err(CallFailure::Stale(latest)) => shared.note(latest),
+                Err(CallFailure::Drive(error)) => return Err(error),
+            }
+        }
+        Err(DriveError::BadAnswer("a change"))
+    }
+}
+
+impl From<Replace> for Expected {
+    fn from(replace: Replace) -> Self {
+        match replace {
+            Replace::Always => Self::Any,
+            Replace::Never => Self::Absent,
+            Replace::IfVersion(version) => Self::Version(version),
+        }
+    }
+}
+
+/// Says whether what was seen before may be shown instead.
+fn is_unreachable(error: &DriveError) -> bool {
+    matches!(
+        error,
+        DriveError::NotConnected | DriveError::Lost(_) | DriveError::Unavailable(_)
+    )
+}
+
+fn contents(name: &EntryName, target: Target, metadata: Metadata) -> Result<Contents, DriveError> {
+    if metadata.notes.len() > MAX_NOTES_BYTES {
+        return Err(DriveError::NotesTooLong);
+    }
+    Ok(Contents {
+        name: name.clone(),
+        target,
+        metadata,
+    })
+}
+
+fn as_found(answer: &Value) -> Option<(Record, Option<RemoteReference>)> {
+    let [_revision, record, child] = answer.as_sequence()? else {
+        return None;
+    };
+    let child = child
+        .as_reference()
+        .and_then(|child| child.remote())
+        .cloned();
+    Some((wire::as_record(record)?, child))
+}
+
+/// Says whether entries come in their order, after the one asked for, and the end isn't put off.
+fn is_page_after(page: &Page, after: Option<EntryId>) -> bool {
+    let ids = page.entries.iter().map(|stored| stored.entry);
+    let in_order = ids
+        .clone()
+        .zip(ids.clone().skip(1))
+        .all(|(one, next)| one < next);
+    let begins = match (after, ids.clone().next()) {
+        (Some(after), Some(first)) => after < first,
+        _ => true,
+    };
+    let ends = !page.more || !page.entries.is_empty();
+    in_order && begins && ends && page.entries.len() <= MAX_PAGE_ENTRIES
+}

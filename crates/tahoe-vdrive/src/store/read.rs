@@ -1,0 +1,161 @@
+//! What is read, beside the writer.
+
+use super::TrashId;
+use super::sql::{Cell, Cells, Reader, Row};
+use super::{DatabaseError, DriveNames, Page, SecretName, StoreError, StoredEntry, StoredTrash};
+use crate::ids::{DirectoryId, EntryId, Place, Revision};
+use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_ENTRIES};
+use crate::record::Record;
+use zeroize::Zeroizing;
+
+const NAMES: [&[u8]; 2] = [b"read-write name", b"read-only name"];
+
+pub(super) async fn names(
+    reader: &dyn Reader,
+    proposed: &DriveNames,
+) -> Result<DriveNames, StoreError> {
+    let mut kept = Vec::new();
+    for (key, proposed) in NAMES
+        .into_iter()
+        .zip([&proposed.read_write, &proposed.read_only])
+    {
+        let insert = "INSERT INTO drive (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        let parameters = vec![Cell::bytes(key), Cell::bytes(proposed.as_str().as_bytes())];
+        reader.query(insert, parameters).await?;
+        let select = "SELECT value FROM drive WHERE name = $1";
+        let row = one(reader.query(select, vec![Cell::bytes(key)]).await?);
+        let value = Cells::of(row.unwrap_or_default()).bytes()?;
+        let value = String::from_utf8(value).map_err(|_| DatabaseError::BadRow("a name"))?;
+        kept.push(SecretName(Zeroizing::new(value)));
+    }
+    match <[SecretName; 2]>::try_from(kept) {
+        Ok([read_write, read_only]) => Ok(DriveNames {
+            read_write,
+            read_only,
+        }),
+        Err(_) => Err(DatabaseError::BadRow("the names").into()),
+    }
+}
+
+pub(super) async fn has_directory(
+    reader: &dyn Reader,
+    directory: DirectoryId,
+) -> Result<bool, StoreError> {
+    Ok(revision(reader, directory).await?.is_some())
+}
+
+async fn revision(
+    reader: &dyn Reader,
+    directory: DirectoryId,
+) -> Result<Option<Revision>, DatabaseError> {
+    let select = "SELECT revision FROM directories WHERE id = $1";
+    let rows = reader.query(select, vec![Cell::bytes(directory.as_bytes())]);
+    let row = one(rows.await?);
+    row.map(|row| Cells::of(row).number().map(Revision))
+        .transpose()
+}
+
+pub(super) async fn entry(reader: &dyn Reader, place: Place) -> Result<StoredEntry, StoreError> {
+    let select = "SELECT entry, revision, record FROM entries WHERE directory = $1 AND entry = $2";
+    let (directory, entry) = (place.directory, place.entry);
+    let parameters = vec![
+        Cell::bytes(directory.as_bytes()),
+        Cell::bytes(entry.as_bytes()),
+    ];
+    match one(reader.query(select, parameters).await?) {
+        Some(row) => Ok(stored_entry(row)?),
+        None if has_directory(reader, directory).await? => Err(StoreError::NoSuchEntry),
+        None => Err(StoreError::NoSuchDirectory),
+    }
+}
+
+pub(super) async fn list(
+    reader: &dyn Reader,
+    directory: DirectoryId,
+    after: Option<EntryId>,
+    limit: usize,
+) -> Result<Page, StoreError> {
+    // The revision first: a change that comes between is in the entries and shown again later.
+    let revision = revision(reader, directory).await?;
+    let revision = revision.ok_or(StoreError::NoSuchDirectory)?;
+    let limit = limit.clamp(1, MAX_PAGE_ENTRIES);
+    let select = "SELECT entry, revision, record FROM entries \
+                  WHERE directory = $1 AND entry > $2 ORDER BY entry LIMIT $3";
+    let after = after.as_ref().map_or(&[][..], |after| after.as_bytes());
+    let parameters = vec![
+        Cell::bytes(directory.as_bytes()),
+        Cell::bytes(after),
+        Cell::count(limit + 1),
+    ];
+    let rows = reader.query(select, parameters).await?;
+    let found = rows.len();
+    let mut entries: Vec<StoredEntry> = Vec::with_capacity(found);
+    let mut bytes = 0;
+    for row in rows.into_iter().take(limit) {
+        let stored = stored_entry(row)?;
+        bytes += stored.record.as_bytes().len();
+        if bytes > MAX_PAGE_BYTES && !entries.is_empty() {
+            break;
+        }
+        entries.push(stored);
+    }
+    Ok(Page {
+        revision,
+        more: entries.len() < found,
+        entries,
+    })
+}
+
+pub(super) async fn trash(
+    reader: &dyn Reader,
+    before: Option<TrashId>,
+    limit: usize,
+) -> Result<Vec<StoredTrash>, StoreError> {
+    let select = "SELECT id, directory, entry, removed, record FROM trash \
+                  WHERE id < $1 ORDER BY id DESC LIMIT $2";
+    let before = before.map_or(u64::MAX, |before| before.0);
+    let limit = limit.clamp(1, MAX_PAGE_ENTRIES);
+    let parameters = vec![Cell::number(before), Cell::count(limit)];
+    let rows = reader.query(select, parameters).await?;
+    let mut bytes = 0;
+    let trash = rows.into_iter().map(stored_trash);
+    let trash: Result<Vec<StoredTrash>, DatabaseError> = trash.collect();
+    let fits = |trash: &StoredTrash| {
+        let is_first = bytes == 0;
+        bytes += trash.record.as_bytes().len();
+        is_first || bytes <= MAX_PAGE_BYTES
+    };
+    Ok(trash?.into_iter().take_while(fits).collect())
+}
+
+pub(super) async fn trashed(reader: &dyn Reader, id: TrashId) -> Result<StoredTrash, StoreError> {
+    let select = "SELECT id, directory, entry, removed, record FROM trash WHERE id = $1";
+    let row = one(reader.query(select, vec![Cell::number(id.0)]).await?);
+    Ok(stored_trash(row.ok_or(StoreError::NotInTrash)?)?)
+}
+
+fn one(rows: Vec<Row>) -> Option<Row> {
+    rows.into_iter().next()
+}
+
+fn stored_entry(row: Row) -> Result<StoredEntry, DatabaseError> {
+    let mut cells = Cells::of(row);
+    Ok(StoredEntry {
+        entry: EntryId::from_bytes(cells.id()?),
+        revision: Revision(cells.number()?),
+        record: Record::parse(cells.bytes()?.into())?,
+    })
+}
+
+fn stored_trash(row: Row) -> Result<StoredTrash, DatabaseError> {
+    let mut cells = Cells::of(row);
+    Ok(StoredTrash {
+        id: TrashId(cells.number()?),
+        place: Place {
+            directory: DirectoryId::from_bytes(cells.id()?),
+            entry: EntryId::from_bytes(cells.id()?),
+        },
+        removed: cells.number()?,
+        record: Record::parse(cells.bytes()?.into())?,
+    })
+}

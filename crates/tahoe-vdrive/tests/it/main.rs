@@ -1,0 +1,6 @@
+//! A drive's store, server and client together.
+#![expect(clippy::unwrap_used, reason = "a test's helper may fail as a test may")]
+
+mod drive;
+mod store;
+mod support;
