@@ -228,12 +228,11 @@ impl Directory {
         let target = Target::Directory(child);
         let contents = contents(name, target, metadata)?;
         let reference = self.connection.reference(self.id).await?;
-        self.change(&contents, async |place, record| {
-            let entry = wire::id(place.entry.as_bytes());
-            let arguments = Arguments::positional([entry, wire::record(record)]);
-            reference.call("add_directory", arguments).await
-        })
-        .await?;
+        let arguments = |place: Place, record: &Record| {
+            [wire::id(place.entry.as_bytes()), wire::record(record)].into()
+        };
+        self.change(&contents, &reference, "add_directory", arguments)
+            .await?;
         Ok(self.at(child))
     }
 
@@ -247,15 +246,15 @@ impl Directory {
     ) -> Result<Version, DriveError> {
         let contents = contents(name, Target::File(cap), metadata)?;
         let reference = self.connection.reference(self.id).await?;
-        self.change(&contents, async |place, record| {
-            let arguments = Arguments::positional([
+        let arguments = |place: Place, record: &Record| {
+            vec![
                 wire::id(place.entry.as_bytes()),
                 wire::record(record),
                 wire::expected(replace.into()),
-            ]);
-            reference.call("add_file", arguments).await
-        })
-        .await
+            ]
+        };
+        self.change(&contents, &reference, "add_file", arguments)
+            .await
     }
 
     /// Puts an entry into the trash.
@@ -293,8 +292,8 @@ impl Directory {
         for attempt in 1.. {
             let source = self.get_fresh(from).await?;
             let contents = contents(new_name, source.target, source.metadata)?;
-            let moved = to.change(&contents, async |place, record| {
-                let arguments = Arguments::positional([
+            let arguments = |place: Place, record: &Record| {
+                vec![
                     wire::id(from.directory.as_bytes()),
                     wire::id(from.entry.as_bytes()),
                     Value::from(source.version.0),
@@ -302,10 +301,9 @@ impl Directory {
                     wire::id(place.entry.as_bytes()),
                     wire::record(record),
                     wire::expected(replace.into()),
-                ]);
-                root.call("move", arguments).await
-            });
-            match moved.await {
+                ]
+            };
+            match to.change(&contents, &root, "move", arguments).await {
                 // What has changed may be the source.
                 Err(DriveError::Changed { .. })
                     if attempt < ATTEMPTS && !matches!(replace, Replace::IfVersion(_)) => {}
@@ -342,11 +340,14 @@ impl Directory {
         lock(&shared.listings).put(self.id, place.entry, None, shared.now());
     }
 
-    /// Seals an entry and has it put here; again, with a later version, if it has to be later.
+    /// Seals an entry and has it put here by a call; again, with a later version, if it has to be
+    /// later.
     pub(super) async fn change(
         &self,
         contents: &Contents,
-        call: impl AsyncFn(Place, &Record) -> Result<Value, foolscap::CallError>,
+        reference: &RemoteReference,
+        method: &str,
+        arguments: impl Fn(Place, &Record) -> Vec<Value>,
     ) -> Result<Version, DriveError> {
         let shared = self.shared();
         for _ in 0..ATTEMPTS {
@@ -354,7 +355,9 @@ impl Directory {
             let id = self.id;
             let sealing = shared.cpu.run(move || sealing.seal(id, &sealed)).await;
             let (place, record) = sealing?;
-            match call(place, &record).await.map_err(CallFailure::from) {
+            let arguments = Arguments::positional(arguments(place, &record));
+            let answer = reference.call(method, arguments).await;
+            match answer.map_err(CallFailure::from) {
                 Ok(_) => {
                     let version = record.version();
                     lock(&shared.memory).learn(place, version);

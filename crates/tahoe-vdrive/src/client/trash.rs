@@ -1,10 +1,10 @@
 //! What was removed or replaced, and how it comes back.
 
 use super::{Directory, Drive, Entry};
-use crate::ids::DirectoryId;
+use crate::ids::{DirectoryId, Place};
 use crate::limits::MAX_PAGE_ENTRIES;
 use crate::name::EntryName;
-use crate::record::Contents;
+use crate::record::{Contents, Record};
 use crate::store::{StoredTrash, TrashId};
 use crate::{DriveError, Version, wire};
 use foolscap::{Arguments, Value};
@@ -71,16 +71,16 @@ impl Drive {
             target: item.entry.target.clone(),
             metadata: item.entry.metadata.clone(),
         };
+        let arguments = |place: Place, record: &Record| {
+            vec![
+                Value::from(item.id.0),
+                wire::id(place.directory.as_bytes()),
+                wire::id(place.entry.as_bytes()),
+                wire::record(record),
+            ]
+        };
         directory
-            .change(&contents, async |place, record| {
-                let arguments = Arguments::positional([
-                    Value::from(item.id.0),
-                    wire::id(place.directory.as_bytes()),
-                    wire::id(place.entry.as_bytes()),
-                    wire::record(record),
-                ]);
-                root.call("restore", arguments).await
-            })
+            .change(&contents, &root, "restore", arguments)
             .await
     }
 }

@@ -12,6 +12,9 @@ pub enum DatabaseError {
     /// SQLite says so.
     #[error("the drive's database fails")]
     Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL says so, or can't be reached.
+    #[error("the drive's database fails")]
+    Postgres(#[from] tokio_postgres::Error),
     /// It holds another format.
     #[error("the drive's database has format {0}, which this version doesn't know")]
     Format(i64),

@@ -4,11 +4,12 @@
 //! that an acknowledged change is durable and many of them share the disk's one flush. Reads go
 //! their own way beside it and see what is committed.
 //!
-//! What a change does is written once ([`apply`]), over a database that understands a few words of
-//! SQL ([`sql::Database`]).
+//! What a change does is written once ([`apply`]), over the few words of SQL that SQLite and
+//! PostgreSQL share ([`sql::Database`]).
 
 mod apply;
 mod error;
+mod postgres;
 mod read;
 mod schema;
 mod sql;
@@ -188,13 +189,31 @@ enum Job {
 }
 
 impl Store {
-    /// Opens or makes the database in a file. Waits for the disk; must be called inside a runtime.
-    pub fn open_sqlite(path: &Path) -> Result<Self, DatabaseError> {
-        let (jobs, receiver) = mpsc::channel(MAX_WAITING_CHANGES);
-        let changes = broadcast::Sender::new(MAX_ANNOUNCED_CHANGES);
-        let database = sqlite::open(path)?;
+    /// Opens or makes the database in a file, for one server.
+    pub async fn open_sqlite(path: &Path) -> Result<Self, DatabaseError> {
         let reader = Arc::new(sqlite::Readers::new(path));
-        writer::start(database, receiver, changes.clone())?;
+        let path = path.to_owned();
+        let changes = broadcast::Sender::new(MAX_ANNOUNCED_CHANGES);
+        Self::open(async move || sqlite::open(&path), reader, changes).await
+    }
+
+    /// Opens or makes the drive in a database of PostgreSQL, for any number of servers; `parameters`
+    /// say where it is, such as `host=/run/postgresql user=vdrive dbname=vdrive`.
+    pub async fn open_postgres(parameters: &str) -> Result<Self, DatabaseError> {
+        let server = postgres::Server::new(parameters)?;
+        let changes = broadcast::Sender::new(MAX_ANNOUNCED_CHANGES);
+        let reader = Arc::new(postgres::Readers::start(&server, changes.clone()));
+        let connect = async move || postgres::Postgres::connect(server).await;
+        Self::open(connect, reader, changes).await
+    }
+
+    async fn open<D: sql::Database + 'static>(
+        connect: impl AsyncFnOnce() -> Result<D, DatabaseError> + Send + 'static,
+        reader: Arc<dyn Reader>,
+        changes: broadcast::Sender<Changed>,
+    ) -> Result<Self, DatabaseError> {
+        let (jobs, receiver) = mpsc::channel(MAX_WAITING_CHANGES);
+        writer::start(connect, receiver, changes.clone()).await?;
         Ok(Self {
             jobs,
             reader,

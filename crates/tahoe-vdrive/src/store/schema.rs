@@ -32,6 +32,7 @@ const TABLES: [&str; 9] = [
 
 /// Makes what isn't there yet, and checks what is.
 pub(super) async fn prepare(database: &mut dyn Database) -> Result<(), DatabaseError> {
+    database.begin().await?;
     for statement in TABLES {
         let parameters = match statement.contains("$1") {
             true => vec![Cell::bytes(crate::ids::DirectoryId::ROOT.as_bytes())],
@@ -39,6 +40,7 @@ pub(super) async fn prepare(database: &mut dyn Database) -> Result<(), DatabaseE
         };
         database.query(statement, &parameters).await?;
     }
+    database.query("COMMIT", &[]).await?;
     let format = "SELECT number FROM drive WHERE name = 'format'";
     let rows = database.query(format, &[]).await?;
     let row = rows.into_iter().next();

@@ -1,7 +1,7 @@
-//! The few words of SQL that a database has to understand.
+//! The few words of SQL that both databases have in common.
 //!
 //! Statements number their parameters `$1`, `$2`, … in the order of their first appearance, which
-//! most databases understand alike. Values are integers and bytes.
+//! both databases understand alike. Values are integers and bytes.
 
 use super::DatabaseError;
 use async_trait::async_trait;
@@ -19,6 +19,9 @@ pub(super) type Row = Vec<Cell>;
 /// A connection to a database, for the one who writes.
 #[async_trait]
 pub(super) trait Database: Send {
+    /// Begins a transaction, when no other server of the drive is in one; connects if need be.
+    async fn begin(&mut self) -> Result<(), DatabaseError>;
+
     /// Runs a statement; returns the rows it gives.
     async fn query(
         &mut self,

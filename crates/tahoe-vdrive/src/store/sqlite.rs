@@ -38,6 +38,10 @@ fn connect(path: &Path) -> Result<Connection, DatabaseError> {
 
 #[async_trait]
 impl Database for Sqlite {
+    async fn begin(&mut self) -> Result<(), DatabaseError> {
+        Ok(self.0.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
     async fn query(
         &mut self,
         statement: &'static str,

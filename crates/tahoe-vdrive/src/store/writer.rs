@@ -11,26 +11,33 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// Prepares a database, and starts the thread that writes to it until all stores are dropped.
-pub(super) fn start(
-    mut database: impl Database + 'static,
+/// Connects and prepares a database, on the thread that writes to it until all stores are dropped.
+pub(super) async fn start<D: Database + 'static>(
+    connect: impl AsyncFnOnce() -> Result<D, DatabaseError> + Send + 'static,
     jobs: mpsc::Receiver<Job>,
     changes: broadcast::Sender<Changed>,
 ) -> Result<(), DatabaseError> {
     let handle = Handle::current();
-    let (ready, prepared) = std::sync::mpsc::sync_channel(1);
+    let (ready, prepared) = oneshot::channel();
     let run = move || {
         handle.block_on(async {
-            let result = schema::prepare(&mut database).await;
-            let is_ready = result.is_ok();
-            if ready.send(result).is_ok() && is_ready {
+            let connected = async {
+                let mut database = connect().await?;
+                schema::prepare(&mut database).await?;
+                Ok(database)
+            };
+            let (result, database) = match connected.await {
+                Ok(database) => (Ok(()), Some(database)),
+                Err(error) => (Err(error), None),
+            };
+            if let (Ok(()), Some(database)) = (ready.send(result), database) {
                 Writer { database, changes }.run(jobs).await;
             }
         });
     };
     let thread = std::thread::Builder::new().name("vdrive-writer".to_owned());
     thread.spawn(run).map_err(DatabaseError::Thread)?;
-    prepared.recv().map_err(|_| DatabaseError::Stopped)?
+    prepared.await.map_err(|_| DatabaseError::Stopped)?
 }
 
 struct Writer<D> {
@@ -78,8 +85,7 @@ impl<D: Database> Writer<D> {
         &mut self,
         changes: &[(super::Change, SystemTime)],
     ) -> Result<Vec<Result<Revision, StoreError>>, DatabaseError> {
-        self.database.query("BEGIN", &[]).await?;
-        // This also keeps other servers of the drive from writing until the end.
+        self.database.begin().await?;
         let next = "UPDATE drive SET number = number + $1 WHERE name = 'revision' RETURNING number";
         let rows = self
             .database
@@ -110,9 +116,7 @@ impl<D: Database> Writer<D> {
 
     async fn sweep(&mut self, now: SystemTime, reply: Reply<bool>) {
         let swept = async {
-            self.database.query("BEGIN", &[]).await?;
-            let next = "UPDATE drive SET number = number + 1 WHERE name = 'revision'";
-            self.database.query(next, &[]).await?;
+            self.database.begin().await?;
             let more = sweep::sweep(&mut self.database, milliseconds(now)).await?;
             self.database.query("COMMIT", &[]).await?;
             Ok(more)

@@ -2,5 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test's helper may fail as a test may")]
 
 mod drive;
+mod hostile;
+mod kills;
+mod postgres;
+mod processes;
 mod store;
 mod support;

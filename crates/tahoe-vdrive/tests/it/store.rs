@@ -142,7 +142,7 @@ async fn sqlite_conforms() {
         let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let path = directory.path().join(number.to_string());
         std::fs::create_dir(&path).unwrap();
-        sqlite(&path)
+        sqlite(&path).await
     })
     .await;
 }
@@ -150,13 +150,13 @@ async fn sqlite_conforms() {
 #[tokio::test]
 async fn sqlite_keeps_what_was_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Tested(sqlite(directory.path()));
+    let store = Tested(sqlite(directory.path()).await);
     store
         .add_file(ROOT, "a", 1, Expected::Absent)
         .await
         .unwrap();
     drop(store);
-    let store = Tested(sqlite(directory.path()));
+    let store = Tested(sqlite(directory.path()).await);
     assert_eq!(store.version(ROOT, "a").await, Some(1));
 }
 

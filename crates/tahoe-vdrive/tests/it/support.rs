@@ -31,7 +31,7 @@ pub(crate) struct Served {
 impl Served {
     pub(crate) async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = sqlite(directory.path());
+        let store = sqlite(directory.path()).await;
         let (tub, _) = listening().await;
         let server = VdriveServer::start(store, &tub, clock()).await;
         Self {
@@ -57,8 +57,10 @@ pub(crate) fn furls(read_write: &Furl, read_only: &Furl) -> (DriveFurl, DriveFur
     DriveFurl::of_new_drive(read_write.clone(), read_only.clone(), [7; 32])
 }
 
-pub(crate) fn sqlite(directory: &Path) -> Store {
-    Store::open_sqlite(&directory.join("vdrive.sqlite")).unwrap()
+pub(crate) async fn sqlite(directory: &Path) -> Store {
+    Store::open_sqlite(&directory.join("vdrive.sqlite"))
+        .await
+        .unwrap()
 }
 
 /// A tub that listens on a port of this machine.
