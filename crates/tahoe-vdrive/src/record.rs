@@ -259,7 +259,7 @@ fn context(place: &Place, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// What is enciphered: each text behind its length in two bytes, then zeros.
-fn body(contents: &Contents) -> Zeroizing<Vec<u8>> {
+pub(crate) fn body(contents: &Contents) -> Zeroizing<Vec<u8>> {
     let target = match &contents.target {
         Target::File(cap) => cap.as_str(),
         Target::Directory(_) => "",
@@ -278,7 +278,8 @@ fn body(contents: &Contents) -> Zeroizing<Vec<u8>> {
     body
 }
 
-fn read_body(body: &[u8], child: Option<DirectoryId>) -> Option<Contents> {
+/// Reads what was enciphered; only what [`body`] writes.
+pub(crate) fn read_body(body: &[u8], child: Option<DirectoryId>) -> Option<Contents> {
     let mut reader = Reader::new(body);
     let mut text = || {
         let length = reader.u16().ok()?;

@@ -2,7 +2,6 @@
 
 use super::Inner;
 use crate::ids::{DirectoryId, EntryId, Place, Revision};
-use crate::record::Record;
 use crate::store::{Change, StoreError, TrashId};
 use crate::wire::{self, DIRECTORY_INTERFACE, failure};
 use async_trait::async_trait;
@@ -125,22 +124,6 @@ impl Directory {
         self.apply(change).await.map(revision)
     }
 
-    async fn rename(&self, arguments: Arguments) -> Answer {
-        let takes = "an entry id, its version, a new id, a sealed entry, and what is expected";
-        let change = take("rename", takes, arguments, |arguments| {
-            let [entry, version, new_entry, record, expected] =
-                arguments.take(["entry", "version", "new_entry", "record", "expected"])?;
-            let (from, to) = (wire::as_id(&entry)?, wire::as_id(&new_entry)?);
-            relocation(
-                [self.place(from), self.place(to)],
-                &version,
-                &record,
-                &expected,
-            )
-        })?;
-        self.apply(change).await.map(revision)
-    }
-
     /// A reference that only reads. The root's is the one that has a FURL, so that it can be shared.
     fn read_only(&self) -> Value {
         let root = self.server.read_only_root.get().and_then(Weak::upgrade);
@@ -201,9 +184,13 @@ impl Directory {
                 "record",
                 "expected",
             ])?;
-            let from = as_place(&directory, &entry)?;
-            let to = as_place(&new_directory, &new_entry)?;
-            relocation([from, to], &version, &record, &expected)
+            Some(Change::Move {
+                from: as_place(&directory, &entry)?,
+                version: wire::as_version(&version)?,
+                to: as_place(&new_directory, &new_entry)?,
+                record: wire::as_record(&record)?,
+                expected: wire::as_expected(&expected)?,
+            })
         })?;
         self.apply(change).await.map(revision)
     }
@@ -254,7 +241,6 @@ impl Referenceable for Directory {
             "add_directory" => self.add_directory(call.arguments).await,
             "add_file" => self.add_file(call.arguments).await,
             "remove" => self.remove(call.arguments).await,
-            "rename" => self.rename(call.arguments).await,
             "read_only" => Ok(self.read_only()),
             "subscribe" => self.subscribe(call),
             "directory" if is_root => self.directory(call.arguments).await,
@@ -280,22 +266,6 @@ fn as_place(directory: &Value, entry: &Value) -> Option<Place> {
     Some(Place {
         directory: DirectoryId::from_bytes(wire::as_id(directory)?),
         entry: EntryId::from_bytes(wire::as_id(entry)?),
-    })
-}
-
-fn relocation(
-    [from, to]: [Place; 2],
-    version: &Value,
-    record: &Value,
-    expected: &Value,
-) -> Option<Change> {
-    let record: Record = wire::as_record(record)?;
-    Some(Change::Move {
-        from,
-        version: wire::as_version(version)?,
-        to,
-        record,
-        expected: wire::as_expected(expected)?,
     })
 }
 

@@ -217,10 +217,6 @@ async fn try_all(reference: &RemoteReference, entry: &Value, record: &Value, id:
         ("add_directory", vec![entry(), record()]),
         ("remove", vec![entry(), Value::None, Value::Bool(true)]),
         (
-            "rename",
-            vec![entry(), one(), entry(), record(), Value::None],
-        ),
-        (
             "move",
             vec![
                 id.clone(),

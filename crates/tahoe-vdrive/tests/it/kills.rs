@@ -74,7 +74,7 @@ impl History {
 /// How many changes are to be acknowledged: `TAHOE_VDRIVE_CHANGES`, or few.
 fn wanted() -> usize {
     let wanted = std::env::var("TAHOE_VDRIVE_CHANGES");
-    wanted.map_or(600, |wanted| wanted.parse().expect("a number"))
+    wanted.map_or(300, |wanted| wanted.parse().expect("a number"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@
 mod drive;
 mod hostile;
 mod kills;
+mod model;
 mod postgres;
 mod processes;
 mod store;

@@ -1,5 +1,6 @@
 //! A PostgreSQL of the tests' own, and the same tests over it.
 
+use crate::processes::ServerProcess;
 use crate::store::conformance;
 use crate::support::{Client, PATIENCE, clock, furls, listening, metadata, name, patient, set};
 use std::os::unix::process::CommandExt as _;
@@ -213,4 +214,35 @@ async fn servers_over_one_database_are_one_drive() {
         server.stop().await;
         tub.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_goes_on_at_whichever_server_is_there() {
+    let postgres = Postgres::start();
+    let database = postgres.database();
+    // Both have the identity that the first one leaves in the directory.
+    let directory = tempfile::tempdir().unwrap();
+    let (mut one, mut furl) = ServerProcess::start(directory.path(), Some(database.clone()));
+    let (mut other, furl_of_other) = ServerProcess::start(directory.path(), Some(database));
+    assert_eq!(furl.furl.tub_id, furl_of_other.furl.tub_id);
+    furl.furl.hints.extend(furl_of_other.furl.hints);
+    let client = Client::connect(furl).await;
+    let d = client
+        .root()
+        .make_directory(&name("d"), metadata())
+        .await
+        .unwrap();
+    for (text, killed) in [("a", &mut one), ("b", &mut other)] {
+        killed.kill();
+        // A directory that was got from one server is the same at the other.
+        patient(async {
+            while set(&d, text, "URI:a", Replace::Always).await.is_err() {
+                client.drive.connected().await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+        killed.resume();
+    }
+    assert_eq!(d.list_all().await.unwrap().entries.len(), 2);
 }
