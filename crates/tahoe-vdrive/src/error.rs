@@ -55,6 +55,9 @@ pub enum DriveError {
     /// The connection was lost before the answer: a change may have been made, or not.
     #[error("the connection with the vdrive server was lost before its answer")]
     Lost(#[source] ConnectionLost),
+    /// There was no answer in time: a change may have been made, or not.
+    #[error("the vdrive server doesn't answer")]
+    TimedOut,
     /// The server's database fails: a change may have been made, or not.
     #[error("the vdrive server can't work at the moment: {0}")]
     Unavailable(String),
@@ -109,9 +112,9 @@ impl From<CallError> for CallFailure {
     }
 }
 
-impl From<CallError> for DriveError {
-    fn from(error: CallError) -> Self {
-        match CallFailure::from(error) {
+impl From<CallFailure> for DriveError {
+    fn from(failure: CallFailure) -> Self {
+        match failure {
             CallFailure::Drive(error) => error,
             CallFailure::Stale(_) => Self::BadAnswer("a call that changes nothing"),
         }

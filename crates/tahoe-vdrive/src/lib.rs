@@ -8,6 +8,43 @@
 //! An entry leads to a file of the grid, by its capability, or to a directory of the drive. Clients
 //! seal entries: the server keeps the tree, but reads neither names nor capabilities.
 //!
+//! ```
+//! use foolscap::{Tub, TubIdentity, TubOptions};
+//! use std::{num::NonZeroUsize, sync::Arc, time::SystemTime};
+//! use tahoe_vdrive::{
+//!     CapText, Drive, DriveFurl, DriveOptions, EntryName, Metadata, Replace, Target, VdriveServer,
+//!     store::Store,
+//! };
+//!
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let place = tempfile::tempdir()?;
+//! let store = Store::open_sqlite(&place.path().join("vdrive.sqlite")).await?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let hint = format!("tcp:127.0.0.1:{}", listener.local_addr()?.port());
+//! let options = TubOptions { location: vec![hint], ..TubOptions::default() };
+//! let tub = Tub::new(TubIdentity::generate()?, options)?;
+//! let server = VdriveServer::start(store, &tub, Arc::new(SystemTime::now)).await?;
+//! tub.listen(listener);
+//!
+//! // What is in `vdrive.furl` and `vdrive-readonly.furl`; the secret is random bytes.
+//! let (read_write, read_only) = server.furls();
+//! let secret = [7; 32];
+//! let (furl, _) = DriveFurl::of_new_drive(read_write.clone(), read_only.clone(), secret);
+//!
+//! let client = Tub::new(TubIdentity::generate()?, TubOptions::default())?;
+//! let cpu = tahoe_tasks::CpuPool::new(NonZeroUsize::MIN);
+//! let drive = Drive::connect(&client, furl, DriveOptions { cpu, clock: Arc::new(SystemTime::now) });
+//! drive.connected().await;
+//! let (name, cap) = (EntryName::new("greeting")?, CapText::new("URI:LIT:nbswy3dp").unwrap());
+//! let root = drive.root();
+//! root.set_file(&name, cap.clone(), Metadata::default(), Replace::Never).await?;
+//! assert_eq!(root.get(&name).await?.entry.target, Target::File(cap));
+//! client.stop().await;
+//! server.stop().await;
+//! tub.stop().await;
+//! # Ok(()) }
+//! ```
+//!
 //! **Invariants:** what a client delivers was signed by a writer of the drive, for that place; a
 //! client that has seen an entry isn't given an older one as if it were the present one; an
 //! acknowledged change is durable; with a read-only FURL nothing can be changed. The server can

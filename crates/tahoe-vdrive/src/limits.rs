@@ -40,3 +40,5 @@ pub const REMEMBERED_VERSIONS: usize = 200_000;
 pub const MAX_REMEMBERED_ENTRIES: usize = 200_000;
 /// Most directory references that a client keeps.
 pub const MAX_KEPT_REFERENCES: usize = 1024;
+/// How long a client waits for an answer.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(60);

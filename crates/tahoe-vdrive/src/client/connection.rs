@@ -4,12 +4,13 @@ use super::changes::Subscribed;
 use super::listings::Listings;
 use super::memory::Memory;
 use super::{DriveOptions, Entry};
+use crate::error::CallFailure;
 use crate::ids::{DirectoryId, Place, Version};
-use crate::limits::MAX_KEPT_REFERENCES;
+use crate::limits::{CALL_TIMEOUT, MAX_KEPT_REFERENCES};
 use crate::record::{Contents, Record};
 use crate::store::StoredEntry;
 use crate::{Clock, DriveError, DriveFurl, DriveKeys, wire};
-use foolscap::{Arguments, ReconnectState, Reconnector, RemoteReference, Tub};
+use foolscap::{Arguments, ReconnectState, Reconnector, RemoteReference, Tub, Value};
 use rand::TryRng as _;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tahoe_tasks::CpuPool;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// How long a server that is down may be left alone; by itself Foolscap waits up to an hour.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
@@ -131,14 +133,26 @@ impl Connection {
         if let Some(kept) = kept.filter(RemoteReference::is_connected) {
             return Ok(kept);
         }
-        let arguments = Arguments::positional([wire::id(id.as_bytes())]);
-        let answer = root.call("directory", arguments).await?;
+        let answer = call(&root, "directory", vec![wire::id(id.as_bytes())]).await?;
         let reference = answer
             .as_reference()
             .and_then(|reference| reference.remote());
         let reference = reference.ok_or(DriveError::BadAnswer("directory"))?;
         self.shared.keep_reference(id, reference);
         Ok(reference.clone())
+    }
+}
+
+/// Makes a call, and waits for its answer, but not for ever.
+pub(super) async fn call(
+    reference: &RemoteReference,
+    method: &str,
+    arguments: Vec<Value>,
+) -> Result<Value, CallFailure> {
+    let answer = reference.call(method, Arguments::positional(arguments));
+    match timeout(CALL_TIMEOUT, answer).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(DriveError::TimedOut.into()),
     }
 }
 

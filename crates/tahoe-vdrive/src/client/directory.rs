@@ -1,6 +1,6 @@
 //! What can be done with a directory.
 
-use super::connection::{Connection, Shared, lock, random};
+use super::connection::{Connection, Shared, call, lock, random};
 use super::listings::OldPage;
 use super::{Changes, Entry, Found, Freshness, Listing, PageMark};
 use crate::error::CallFailure;
@@ -10,7 +10,7 @@ use crate::name::EntryName;
 use crate::record::{CapText, Contents, Metadata, Record, Target};
 use crate::store::{Expected, Page};
 use crate::{DriveError, wire};
-use foolscap::{Arguments, RemoteReference, Value};
+use foolscap::{RemoteReference, Value};
 use std::sync::Arc;
 
 /// How often a change is tried again because its version had to be later, or because the entry was
@@ -106,8 +106,8 @@ impl Directory {
         let reference = self.connection.reference(self.id).await?;
         let shared = self.shared();
         let asked = lock(&shared.memory).ask();
-        let arguments = Arguments::positional([wire::id(place.entry.as_bytes())]);
-        let answer = match reference.call("get", arguments).await {
+        let arguments = vec![wire::id(place.entry.as_bytes())];
+        let answer = match call(&reference, "get", arguments).await {
             Ok(answer) => answer,
             Err(error) => {
                 let error = DriveError::from(error);
@@ -168,11 +168,11 @@ impl Directory {
         let reference = self.connection.reference(self.id).await?;
         let shared = self.shared();
         let asked = lock(&shared.memory).ask();
-        let arguments = Arguments::positional([
+        let arguments = vec![
             after.map_or(Value::None, |after| wire::id(after.as_bytes())),
             Value::from(u64::try_from(limit).unwrap_or(u64::MAX)),
-        ]);
-        let answer = reference.call("list", arguments).await?;
+        ];
+        let answer = call(&reference, "list", arguments).await?;
         let page = wire::as_page(&answer).filter(|page| is_page_after(page, after));
         let page = page.ok_or(DriveError::BadAnswer("list"))?;
         let opened = shared.open(self.id, page.entries).await?;
@@ -267,12 +267,12 @@ impl Directory {
         self.writable()?;
         let place = self.place(name);
         let reference = self.connection.reference(self.id).await?;
-        let arguments = Arguments::positional([
+        let arguments = vec![
             wire::id(place.entry.as_bytes()),
             version.map_or(Value::None, |version| Value::from(version.0)),
             Value::Bool(mode == RemoveMode::Recursive),
-        ]);
-        reference.call("remove", arguments).await?;
+        ];
+        call(&reference, "remove", arguments).await?;
         self.forget(place);
         Ok(())
     }
@@ -355,9 +355,7 @@ impl Directory {
             let id = self.id;
             let sealing = shared.cpu.run(move || sealing.seal(id, &sealed)).await;
             let (place, record) = sealing?;
-            let arguments = Arguments::positional(arguments(place, &record));
-            let answer = reference.call(method, arguments).await;
-            match answer.map_err(CallFailure::from) {
+            match call(reference, method, arguments(place, &record)).await {
                 Ok(_) => {
                     let version = record.version();
                     lock(&shared.memory).learn(place, version);
@@ -387,7 +385,10 @@ impl From<Replace> for Expected {
 fn is_unreachable(error: &DriveError) -> bool {
     matches!(
         error,
-        DriveError::NotConnected | DriveError::Lost(_) | DriveError::Unavailable(_)
+        DriveError::NotConnected
+            | DriveError::Lost(_)
+            | DriveError::TimedOut
+            | DriveError::Unavailable(_)
     )
 }
 

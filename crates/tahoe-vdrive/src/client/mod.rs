@@ -19,8 +19,8 @@ use crate::ids::{EntryId, Version};
 use crate::name::EntryName;
 use crate::record::{Metadata, Target};
 use crate::{Clock, DirectoryId, DriveError, DriveFurl, DriveKeys};
-use connection::{Connection, Shared};
-use foolscap::{Arguments, Furl, Tub};
+use connection::{Connection, Shared, call};
+use foolscap::{Furl, Tub};
 use std::sync::Arc;
 use std::time::SystemTime;
 use tahoe_tasks::CpuPool;
@@ -139,7 +139,7 @@ impl Drive {
     /// The line of a file for those who shall only read the drive: a secret.
     pub async fn read_only_furl(&self) -> Result<DriveFurl, DriveError> {
         let root = self.0.root()?;
-        let answer = root.call("read_only", Arguments::positional([])).await?;
+        let answer = call(&root, "read_only", Vec::new()).await?;
         let reference = answer
             .as_reference()
             .and_then(|reference| reference.remote());

@@ -1,5 +1,6 @@
 //! What was removed or replaced, and how it comes back.
 
+use super::connection::call;
 use super::{Directory, Drive, Entry};
 use crate::ids::{DirectoryId, Place};
 use crate::limits::MAX_PAGE_ENTRIES;
@@ -7,7 +8,7 @@ use crate::name::EntryName;
 use crate::record::{Contents, Record};
 use crate::store::{StoredTrash, TrashId};
 use crate::{DriveError, Version, wire};
-use foolscap::{Arguments, Value};
+use foolscap::Value;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -35,8 +36,7 @@ impl Drive {
         let root = self.0.root()?;
         let limit = u64::try_from(limit.min(MAX_PAGE_ENTRIES)).unwrap_or(u64::MAX);
         let before = before.map_or(Value::None, |before| Value::from(before.0));
-        let arguments = Arguments::positional([before, Value::from(limit)]);
-        let answer = root.call("trash", arguments).await?;
+        let answer = call(&root, "trash", vec![before, Value::from(limit)]).await?;
         let items = answer
             .as_sequence()
             .filter(|items| items.len() <= MAX_PAGE_ENTRIES);

@@ -21,6 +21,8 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Statement};
 
 /// How long it may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// After how much silence of another machine a connection is taken for lost.
+const SILENCE: Duration = Duration::from_secs(30);
 /// How long the one who listens waits before it connects again.
 const LISTEN_PAUSE: Duration = Duration::from_secs(1);
 /// Most directories that one announcement names; PostgreSQL takes 8000 bytes.
@@ -44,6 +46,9 @@ impl Server {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
+        // Or a database that is no more there would be waited for.
+        config.keepalives_idle(SILENCE);
+        config.tcp_user_timeout(SILENCE);
         let name = format!("{:016x}", rand::random::<u64>());
         Ok(Self { config, name })
     }

@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 
 const NAMES: [&[u8]; 2] = [b"read-write name", b"read-only name"];
 
+/// The names that are kept. The first server of a drive, at its first start, finds none and keeps
+/// those that it proposes; this is the only thing that is written here.
 pub(super) async fn names(
     reader: &dyn Reader,
     proposed: &DriveNames,

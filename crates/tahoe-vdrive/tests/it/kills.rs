@@ -199,7 +199,7 @@ async fn write(
     let replace = expected.map_or(Replace::Always, Replace::IfVersion);
     let version = match set(root, &format!("entry {entry}"), &text, replace).await {
         Ok(version) => Some(version),
-        Err(DriveError::Lost(_) | DriveError::Unavailable(_)) => None,
+        Err(DriveError::Lost(_) | DriveError::TimedOut | DriveError::Unavailable(_)) => None,
         Err(DriveError::NotConnected | DriveError::Changed { .. }) => return,
         Err(error) => panic!("{error:?}"),
     };
@@ -216,7 +216,7 @@ async fn remove(entry: usize, root: &Directory, version: Version, history: &Hist
     let name = name(&format!("entry {entry}"));
     let is_sure = match root.remove(&name, RemoveMode::Empty, Some(version)).await {
         Ok(()) => true,
-        Err(DriveError::Lost(_) | DriveError::Unavailable(_)) => false,
+        Err(DriveError::Lost(_) | DriveError::TimedOut | DriveError::Unavailable(_)) => false,
         Err(DriveError::NotConnected | DriveError::Changed { .. } | DriveError::NoSuchEntry) => {
             return;
         }
@@ -246,7 +246,12 @@ async fn read(entry: usize, drive: &Drive, history: &History) -> Option<Version>
             }
             // What is shown as old says nothing of now.
             Ok(_)
-            | Err(DriveError::NotConnected | DriveError::Lost(_) | DriveError::Unavailable(_)) => {
+            | Err(
+                DriveError::NotConnected
+                | DriveError::Lost(_)
+                | DriveError::TimedOut
+                | DriveError::Unavailable(_),
+            ) => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 patient(drive.connected()).await;
             }
