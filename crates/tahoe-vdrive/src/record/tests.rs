@@ -158,4 +158,16 @@ proptest! {
     fn parsing_never_panics(bytes: Vec<u8>) {
         let _ = Record::parse(bytes.into()).is_ok();
     }
+
+    #[test]
+    fn what_is_read_of_a_body_is_written_back(at in 0usize..128, byte: u8) {
+        let mut bytes = body(&contents("name")).to_vec();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        for child in [None, Some(DIRECTORY)] {
+            if let Some(contents) = read_body(&bytes, child) {
+                prop_assert_eq!(&body(&contents)[..], &bytes[..]);
+            }
+        }
+    }
 }
