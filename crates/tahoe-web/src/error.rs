@@ -110,6 +110,10 @@ impl WebError {
 
     /// The answer, for a request with these headers.
     pub(crate) fn into_response(self, request: &HeaderMap) -> Response {
+        let page = match is_for_a_person(request) {
+            true => page_for_people,
+            false => page_for_programs,
+        };
         match self.shape {
             Shape::Text if is_for_a_person(request) => page(self.status, "Error", &self.text),
             Shape::Text => response::error_text(self.status, self.text),
@@ -140,7 +144,14 @@ impl std::fmt::Display for WebError {
     }
 }
 
-fn page(status: StatusCode, title: &str, text: &str) -> Response {
+/// The `tahoe` commands of either program show the title and the paragraph of such a page.
+fn page_for_programs(status: StatusCode, title: &str, text: &str) -> Response {
+    let mut body = Html::default();
+    body.raw("<p>").text(text).raw("</p>");
+    page(status, title, &body)
+}
+
+fn page_for_people(status: StatusCode, title: &str, text: &str) -> Response {
     let mut body = Html::default();
     body.raw("<p class=\"summary bad\">")
         .text(text)
@@ -151,8 +162,12 @@ fn page(status: StatusCode, title: &str, text: &str) -> Response {
             .raw(advice)
             .raw("</section>");
     }
+    page(status, title, &body)
+}
+
+fn page(status: StatusCode, title: &str, body: &Html) -> Response {
     let heading = format!("{} - {title}", status.as_u16());
-    let page = html::page_with_heading(&heading, title, &body);
+    let page = html::page_with_heading(&heading, title, body);
     response::html(status, "text/html; charset=utf-8", page)
 }
 
@@ -208,6 +223,20 @@ mod tests {
             let response = error.into_response(&request);
             assert_eq!(response.status(), StatusCode::GONE);
             assert_eq!(response.headers()["content-type"], expected, "{mode}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_people_get_advice() {
+        for (mode, advised) in [("navigate", true), ("cors", false)] {
+            let mut request = HeaderMap::new();
+            request.insert("sec-fetch-mode", mode.parse().unwrap());
+            let response = WebError::not_found().into_response(&request);
+            let page = axum::body::to_bytes(response.into_body(), 1 << 16).await;
+            let page = String::from_utf8(page.unwrap().to_vec()).unwrap();
+            assert_eq!(page.contains("What you can do"), advised, "{mode}");
+            let plain = page.contains("<p>Sorry. No luck finding that resource.</p>");
+            assert_eq!(plain, !advised, "{mode}");
         }
     }
 }
