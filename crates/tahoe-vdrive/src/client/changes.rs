@@ -26,11 +26,23 @@ impl Changes {
 pub(super) struct Subscribed(Mutex<HashMap<DirectoryId, Arc<Observer>>>);
 
 /// Is told by the server.
-struct Observer(watch::Sender<u64>);
+struct Observer {
+    changes: watch::Sender<u64>,
+    /// The root over whose connection the server was asked. A new connection may be there before
+    /// those who wait for it are told, so that both ask.
+    asked: tokio::sync::Mutex<Option<RemoteReference>>,
+}
 
 impl Observer {
+    fn new() -> Self {
+        Self {
+            changes: watch::Sender::new(0),
+            asked: tokio::sync::Mutex::default(),
+        }
+    }
+
     fn changed(&self) {
-        self.0.send_modify(|count| *count += 1);
+        self.changes.send_modify(|count| *count += 1);
     }
 }
 
@@ -39,12 +51,12 @@ impl Subscribed {
     pub(super) async fn add(&self, id: DirectoryId, root: Option<&RemoteReference>) -> Changes {
         let (observer, is_new) = {
             let mut observers = lock(&self.0);
-            observers.retain(|_, observer| observer.0.receiver_count() > 0);
+            observers.retain(|_, observer| observer.changes.receiver_count() > 0);
             let is_new = !observers.contains_key(&id);
             let observer = observers.entry(id);
-            let observer = observer.or_insert_with(|| Arc::new(Observer(watch::Sender::new(0))));
+            let observer = observer.or_insert_with(|| Arc::new(Observer::new()));
             // Before the lock is let go, so that nobody finds the observer unused.
-            ((Arc::clone(observer), observer.0.subscribe()), is_new)
+            ((Arc::clone(observer), observer.changes.subscribe()), is_new)
         };
         let (observer, changes) = observer;
         if let (true, Some(root)) = (is_new, root) {
@@ -70,7 +82,12 @@ impl Subscribed {
     }
 }
 
+/// Asks the server to tell an observer, once over each connection.
 async fn subscribe(root: &RemoteReference, id: DirectoryId, observer: &Arc<Observer>) {
+    let mut asked = observer.asked.lock().await;
+    if asked.as_ref() == Some(root) {
+        return;
+    }
     let subscribing = async {
         let directory = match id {
             DirectoryId::ROOT => Value::Reference(root.clone().into()),
@@ -87,8 +104,11 @@ async fn subscribe(root: &RemoteReference, id: DirectoryId, observer: &Arc<Obser
         directory.call("subscribe", arguments).await.map(drop)
     };
     let subscribed: Result<(), foolscap::CallError> = subscribing.await;
-    if let Err(error) = subscribed {
-        tracing::debug!(%error, "the vdrive server doesn't tell of a directory's changes");
+    match subscribed {
+        Ok(()) => *asked = Some(root.clone()),
+        Err(error) => {
+            tracing::debug!(%error, "the vdrive server doesn't tell of a directory's changes");
+        }
     }
 }
 
@@ -105,7 +125,11 @@ impl Referenceable for Told {
         if call.method != "changed" {
             return Err(call.unknown_method(OBSERVER_INTERFACE));
         }
-        match self.0.upgrade().filter(|told| told.0.receiver_count() > 0) {
+        match self
+            .0
+            .upgrade()
+            .filter(|told| told.changes.receiver_count() > 0)
+        {
             Some(observer) => {
                 observer.changed();
                 Ok(Value::None)

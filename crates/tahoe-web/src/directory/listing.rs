@@ -32,7 +32,7 @@ fn empty(call: &Call, directory: &Directory) -> DirectoryPage {
     let kind = match (directory.is_mutable(), directory.is_writable()) {
         (false, _) => " (immutable)",
         (true, false) => " (read-only)",
-        (true, true) => "",
+        (true, true) => " (modifiable)",
     };
     let below = super::below(call);
     let name = below.iter().rfind(|part| !part.is_empty());
@@ -49,7 +49,7 @@ fn empty(call: &Call, directory: &Directory) -> DirectoryPage {
     );
     DirectoryPage {
         title: format!("Tahoe-LAFS - Directory SI={index}{kind}"),
-        heading: name + kind,
+        heading: name + kind.trim_end_matches(" (modifiable)"),
         trail: trail(call),
         is_writable: directory.is_writable(),
         links: vec![
