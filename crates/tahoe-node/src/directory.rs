@@ -74,6 +74,9 @@ pub enum NodeKind {
     Introducer,
 }
 
+/// The files that a client of Tahoe as it was announced was given.
+const FIRST_FILES: [&str; 3] = ["introducer.furl", "vdrive.furl", "webport"];
+
 /// A node's directory, given by its absolute path.
 #[derive(Debug, Clone)]
 pub struct NodeDirectory {
@@ -102,18 +105,24 @@ impl NodeDirectory {
     }
 
     /// The kind of node; `None` if this isn't a node's directory.
+    ///
+    /// Without a `.tac` file, those that a client of Tahoe 0.2.0 was given make it a client's.
     pub fn kind(&self) -> Result<Option<NodeKind>, DirectoryError> {
         let names = list_names(&self.path)?;
         let tac = names.iter().find(|name| name.ends_with(".tac"));
-        Ok(tac.and_then(|name| {
-            if name.contains("client") {
-                Some(NodeKind::Client)
-            } else if name.contains("introducer") {
-                Some(NodeKind::Introducer)
-            } else {
-                None
-            }
-        }))
+        let Some(tac) = tac else {
+            let is_client = names
+                .iter()
+                .any(|name| FIRST_FILES.contains(&name.as_str()));
+            return Ok(is_client.then_some(NodeKind::Client));
+        };
+        Ok(if tac.contains("client") {
+            Some(NodeKind::Client)
+        } else if tac.contains("introducer") {
+            Some(NodeKind::Introducer)
+        } else {
+            None
+        })
     }
 
     /// Creates `private` if it is missing.

@@ -96,6 +96,22 @@ pub enum ConfigError {
     /// The node's address would be revealed though reveal-IP-address is false.
     #[error("reveal-IP-address = false, but {0}")]
     Privacy(&'static str),
+    /// A file that holds a single setting holds something else.
+    #[error("{path}")]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What it must be.
+        source: ValueError,
+    },
+    /// Two places say different things of one setting.
+    #[error("{one} and {other} differ: keep the right one and remove the other")]
+    Contradiction {
+        /// A place.
+        one: &'static str,
+        /// Another one.
+        other: &'static str,
+    },
     /// Options that exclude each other.
     #[error("tahoe.cfg: {0}")]
     Conflict(&'static str),

@@ -7,6 +7,7 @@ mod ini;
 mod names;
 mod settings;
 pub mod values;
+mod webport;
 
 pub use endpoint::{Endpoint, LocationHint, TcpEndpoint};
 pub use error::ConfigError;

@@ -1,7 +1,7 @@
 //! The settings of tahoe.cfg as types, one struct per section.
 
 use super::values::{self, ValueError};
-use super::{Config, ConfigError, Endpoint, LocationHint};
+use super::{Config, ConfigError, Endpoint, LocationHint, webport};
 use foolscap::Furl;
 use std::path::{Path, PathBuf};
 use tahoe_crypto::VerifyingKey;
@@ -231,14 +231,21 @@ pub struct SftpSettings;
 impl Settings {
     /// Reads and checks the tahoe.cfg of a node directory, given by its absolute path.
     pub fn load(directory: &Path) -> Result<Self, ConfigError> {
-        Self::from_config(&Config::load(directory)?, directory)
+        let settings = Self::from_config(&Config::load(directory)?, directory)?;
+        settings.with_files(directory)
     }
 
     /// Reads and checks the tahoe.cfg of an introducer.
     pub fn load_introducer(directory: &Path) -> Result<Self, ConfigError> {
         let settings = Self::read(&Config::load(directory)?, directory)?;
         settings.check_privacy()?;
-        Ok(settings)
+        settings.with_files(directory)
+    }
+
+    /// Adds what files beside tahoe.cfg say.
+    fn with_files(mut self, directory: &Path) -> Result<Self, ConfigError> {
+        self.node.web_port = webport::settle(directory, self.node.web_port)?;
+        Ok(self)
     }
 
     /// Checks the text of a tahoe.cfg.

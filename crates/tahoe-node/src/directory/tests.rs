@@ -124,6 +124,8 @@ fn a_file_that_holds_something_else_is_named() {
 fn the_tac_file_tells_the_kind() {
     let (_temporary, node) = node();
     assert_eq!(node.kind().unwrap(), None);
+    node.write("introducer.furl", "").unwrap();
+    assert_eq!(node.kind().unwrap(), Some(NodeKind::Client));
     node.write("tahoe-introducer.tac", "").unwrap();
     assert_eq!(node.kind().unwrap(), Some(NodeKind::Introducer));
     assert!(NodeDirectory::new("/no/such").kind().is_err());

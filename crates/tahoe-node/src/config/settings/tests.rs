@@ -186,7 +186,7 @@ fn a_complaint_about_a_furl_does_not_repeat_it() {
 fn files_from_before_1_3_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     assert!(Settings::load(directory.path()).is_ok());
-    std::fs::write(directory.path().join("webport"), "1").unwrap();
+    std::fs::write(directory.path().join("nickname"), "1").unwrap();
     let error = Settings::load(directory.path()).unwrap_err();
     assert!(matches!(error, ConfigError::OldFiles(files) if files.len() == 1));
 }
