@@ -3,6 +3,7 @@
 use crate::blacklist::Blacklist;
 use crate::broker::{Broker, BrokerOptions, ServerEntry, Transport, WallClock};
 use crate::directory_files::DirectoryFiles;
+use crate::drives::Drives;
 use crate::history::History;
 use crate::open_files::OpenFiles;
 use crate::statistics::Statistics;
@@ -102,6 +103,7 @@ pub struct Client {
     pub(crate) helper: OnceLock<HelperClient>,
     /// Uploads for others.
     pub(crate) helper_service: OnceLock<HelperService>,
+    pub(crate) drives: OnceLock<Drives>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -177,6 +179,7 @@ impl Client {
             introducers: Mutex::default(),
             helper: OnceLock::new(),
             helper_service: OnceLock::new(),
+            drives: OnceLock::new(),
             tasks: Mutex::new(tasks),
         })
     }

@@ -15,6 +15,7 @@ mod client;
 mod deep_check;
 mod directory_files;
 mod discovery;
+mod drives;
 mod helper;
 mod history;
 mod mutable;
@@ -37,6 +38,10 @@ pub use deep_check::{
     Outcome, SpooledReport,
 };
 pub use discovery::AnnouncementCaches;
+pub use drives::{
+    AnyChild, AnyDirectories, AnyDirectory, AnyDirectoryError, AnyListing, AnyNode, DriveDirectory,
+    Drives, Removal,
+};
 pub use foolscap::Furl;
 pub use helper::HelperConnection;
 pub use history::{DownloadOperation, History, MutableOperation, UploadOperation};
@@ -62,4 +67,5 @@ pub use tahoe_mutable::{
 };
 pub use tahoe_share::EncodingParameters;
 pub use tahoe_storage_http::Nurl;
+pub use tahoe_vdrive::{DriveError, DriveStatus};
 pub use transfers::{Download, Stored, TransferLimits, Upload};

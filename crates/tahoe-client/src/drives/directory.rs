@@ -1,0 +1,255 @@
+//! A directory of a shared drive, in the words of the directories on the grid.
+
+use super::any::{AnyChild, AnyNode};
+use super::error::AnyDirectoryError;
+use super::metadata;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tahoe_caps::CapError;
+use tahoe_directory::{ChildName, DirectoryError, EditError, NewChild, Node, Replace};
+use tahoe_vdrive::{
+    CapText, Directory, Drive, DriveError, Entry, EntryName, Freshness, RemoveMode, Target,
+};
+
+/// How often a link is tried again because somebody else changed the entry meanwhile.
+const ATTEMPTS: usize = 8;
+
+/// What may be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// Anything; of a drive's directories only those that are empty.
+    Empty,
+    /// Anything, with all that is in it.
+    Recursive,
+}
+
+/// A directory of a shared drive, and how it was reached.
+#[derive(Debug, Clone)]
+pub struct DriveDirectory {
+    drive_name: Arc<str>,
+    drive: Drive,
+    directory: Directory,
+    path: Vec<ChildName>,
+}
+
+impl DriveDirectory {
+    pub(super) fn root(drive_name: Arc<str>, drive: &Drive) -> Self {
+        Self {
+            drive_name,
+            directory: drive.root(),
+            drive: drive.clone(),
+            path: Vec::new(),
+        }
+    }
+
+    /// What the client's owner calls the drive.
+    pub fn drive_name(&self) -> &str {
+        &self.drive_name
+    }
+
+    /// The names that lead to it from the drive's root.
+    pub fn path(&self) -> &[ChildName] {
+        &self.path
+    }
+
+    /// Whether the drive's FURL allows changes.
+    pub fn is_writable(&self) -> bool {
+        !self.drive.is_read_only()
+    }
+
+    /// Fails at once if a change would, because of the FURL or because the server can't be reached.
+    pub fn check_changeable(&self) -> Result<(), AnyDirectoryError> {
+        if !self.is_writable() {
+            return Err(DirectoryError::NotWritable.into());
+        }
+        match self.drive.status().is_connected {
+            true => Ok(()),
+            false => Err(DriveError::NotConnected.into()),
+        }
+    }
+
+    pub(super) fn is_in_the_same_drive(&self, other: &Self) -> bool {
+        self.drive_name == other.drive_name
+    }
+
+    fn below(&self, name: &ChildName, directory: Directory) -> Self {
+        let mut path = self.path.clone();
+        path.push(name.clone());
+        Self {
+            directory,
+            path,
+            ..self.clone()
+        }
+    }
+
+    /// Its children, by name, and since when that may be old.
+    pub(super) async fn list(&self) -> Result<Listed, AnyDirectoryError> {
+        let listing = self.directory.list_all().await?;
+        let mut children = Vec::with_capacity(listing.entries.len());
+        for entry in &listing.entries {
+            let name = ChildName::new(entry.name.as_str());
+            let child = self.child_of(&name, entry)?;
+            children.push((name, child));
+        }
+        Ok((children, old_since(listing.freshness)))
+    }
+
+    pub(super) async fn child(&self, name: &ChildName) -> Result<AnyChild, AnyDirectoryError> {
+        // What can't be a name isn't there.
+        let entry_name = EntryName::new(name.as_str());
+        let entry_name = entry_name.map_err(|_| EditError::NoSuchChild(name.clone()))?;
+        let found = self.directory.get(&entry_name).await;
+        let found = found.map_err(|error| AnyDirectoryError::about(name, error))?;
+        self.child_of(name, &found.entry)
+    }
+
+    fn child_of(&self, name: &ChildName, entry: &Entry) -> Result<AnyChild, AnyDirectoryError> {
+        let node = match &entry.target {
+            Target::Directory(id) => AnyNode::Drive(self.below(name, self.drive.directory(*id))),
+            Target::File(cap) => AnyNode::Grid(self.node(cap)?),
+        };
+        let metadata = metadata::shown(entry);
+        Ok(AnyChild { node, metadata })
+    }
+
+    /// Who may only read the drive is shown nothing that could be changed through it.
+    fn node(&self, cap: &CapText) -> Result<Node, AnyDirectoryError> {
+        let node = Node::from_slots(None, Some(cap.as_str()), false);
+        let node = match self.is_writable() {
+            true => node,
+            false => node.and_then(|node| node.to_read_only()),
+        };
+        node.map_err(|_: CapError| AnyDirectoryError::BadEntry)
+    }
+
+    pub(super) async fn make_directory(
+        &self,
+        name: &ChildName,
+        now: SystemTime,
+    ) -> Result<Self, AnyDirectoryError> {
+        let metadata = metadata::kept(None, None, now);
+        let entry_name = entry_name(name)?;
+        let made = self.directory.make_directory(&entry_name, metadata).await;
+        let made = made.map_err(|error| AnyDirectoryError::about(name, error))?;
+        Ok(self.below(name, made))
+    }
+
+    pub(super) async fn link(
+        &self,
+        name: &ChildName,
+        child: &NewChild,
+        replace: Replace,
+        now: SystemTime,
+    ) -> Result<(), AnyDirectoryError> {
+        self.check_changeable()?;
+        let entry_name = entry_name(name)?;
+        let cap = child.node.cap_text().unwrap_or_default();
+        let cap = CapText::new(&cap).ok_or(AnyDirectoryError::CapTooLong)?;
+        for _ in 0..ATTEMPTS {
+            let old = self.present(&entry_name).await?;
+            let replace = self.replacement(name, old.as_ref(), replace)?;
+            let metadata = metadata::kept(old.as_ref(), child.metadata.as_ref(), now);
+            let set = self
+                .directory
+                .set_file(&entry_name, cap.clone(), metadata, replace);
+            match set.await {
+                Ok(_) => return Ok(()),
+                Err(DriveError::Changed { .. } | DriveError::NameTaken) => {}
+                Err(error) => return Err(AnyDirectoryError::about(name, error)),
+            }
+        }
+        Err(DriveError::Changed { current: None }.into())
+    }
+
+    async fn present(&self, name: &EntryName) -> Result<Option<Entry>, AnyDirectoryError> {
+        match self.directory.get(name).await {
+            Ok(found) => Ok(Some(found.entry)),
+            Err(DriveError::NoSuchEntry) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What the server is asked to replace: exactly what was found, so that nothing is lost of
+    /// which nobody knew.
+    fn replacement(
+        &self,
+        name: &ChildName,
+        old: Option<&Entry>,
+        replace: Replace,
+    ) -> Result<tahoe_vdrive::Replace, AnyDirectoryError> {
+        let Some(old) = old else {
+            return Ok(tahoe_vdrive::Replace::Never);
+        };
+        let is_directory = match &old.target {
+            Target::Directory(_) => true,
+            Target::File(cap) => self.node(cap)?.is_directory(),
+        };
+        let is_of_drive = matches!(old.target, Target::Directory(_));
+        match replace {
+            Replace::Anything if !is_of_drive => {}
+            Replace::OnlyFiles if !is_directory => {}
+            _ => return Err(EditError::ChildExists(name.clone()).into()),
+        }
+        Ok(tahoe_vdrive::Replace::IfVersion(old.version))
+    }
+
+    pub(super) async fn unlink(
+        &self,
+        name: &ChildName,
+        removal: Removal,
+    ) -> Result<(), AnyDirectoryError> {
+        let entry_name = EntryName::new(name.as_str());
+        let entry_name = entry_name.map_err(|_| EditError::NoSuchChild(name.clone()))?;
+        let mode = match removal {
+            Removal::Empty => RemoveMode::Empty,
+            Removal::Recursive => RemoveMode::Recursive,
+        };
+        let removed = self.directory.remove(&entry_name, mode, None).await;
+        removed.map_err(|error| AnyDirectoryError::about(name, error))
+    }
+
+    /// Moves a child within the drive, in one step.
+    pub(super) async fn relink(
+        &self,
+        from: &ChildName,
+        to: &Self,
+        to_name: &ChildName,
+        replace: Replace,
+    ) -> Result<(), AnyDirectoryError> {
+        self.check_changeable()?;
+        let from_name = EntryName::new(from.as_str());
+        let from_name = from_name.map_err(|_| EditError::NoSuchChild(from.clone()))?;
+        let entry_name = entry_name(to_name)?;
+        if self.directory.id() == to.directory.id() && from_name == entry_name {
+            return self.child(from).await.map(drop);
+        }
+        for _ in 0..ATTEMPTS {
+            let old = to.present(&entry_name).await?;
+            let replace = to.replacement(to_name, old.as_ref(), replace)?;
+            let (source, target) = (&self.directory, &to.directory);
+            match source
+                .move_entry(&from_name, target, &entry_name, replace)
+                .await
+            {
+                Ok(_) => return Ok(()),
+                Err(DriveError::Changed { .. } | DriveError::NameTaken) => {}
+                Err(error) => return Err(AnyDirectoryError::about(from, error)),
+            }
+        }
+        Err(DriveError::Changed { current: None }.into())
+    }
+}
+
+/// Children, and since when they may be old.
+pub(super) type Listed = (Vec<(ChildName, AnyChild)>, Option<SystemTime>);
+
+fn entry_name(name: &ChildName) -> Result<EntryName, AnyDirectoryError> {
+    EntryName::new(name.as_str()).map_err(AnyDirectoryError::BadName)
+}
+
+fn old_since(freshness: Freshness) -> Option<SystemTime> {
+    match freshness {
+        Freshness::Fresh => None,
+        Freshness::Old { since } => Some(since),
+    }
+}
