@@ -1,11 +1,13 @@
 // Changes of a directory by the web API; `here` is the path of its page.
 
-// Deletes names, and adds to `removed` what it takes to link each again.
+// Deletes names, and adds to `removed` what it takes to link each again; what has no capability, as a
+// directory of a shared drive, can't be.
 export async function remove(here, names, removed) {
   const { children } = await facts(here);
   for (const name of names) {
     await post(here, { t: "unlink", name });
-    removed[name] = children[name];
+    const { ro_uri: readCap, rw_uri: writeCap } = children[name][1];
+    removed[name] = readCap || writeCap ? children[name] : undefined;
   }
 }
 
@@ -22,12 +24,13 @@ export async function move(here, names, target) {
   }
 }
 
-// A directory's writable capability, if there is one, and the names of the directories in it.
+// How moves name a directory if it can be changed (by its capability, in a shared drive by its path),
+// and the names of the directories in it.
 export async function directoriesIn(path) {
-  const { rw_uri: cap, children } = await facts(path);
+  const { rw_uri: cap, url, writable, children } = await facts(path);
   const directories = Object.entries(children).filter(([, [kind]]) => kind === "dirnode");
   const names = directories.map(([name]) => name).sort((a, b) => a.localeCompare(b));
-  return { cap, names };
+  return { target: cap ?? (writable ? url : undefined), names };
 }
 
 // What the node tells programs of a directory.

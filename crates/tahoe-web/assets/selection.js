@@ -40,23 +40,25 @@ async function deleteAll(here, names) {
 function offerUndo(here, removed) {
   const names = Object.keys(removed);
   if (names.length === 0) return;
+  const isRestorable = names.every((name) => removed[name]);
   const undo = async () => {
     await restore(here, removed);
     await refresh();
     announce(`${title(names)} restored.`);
   };
-  announce(`${title(names)} deleted.`, { word: "Undo", run: () => attempt(undo) });
+  const action = isRestorable ? { word: "Undo", run: () => attempt(undo) } : undefined;
+  announce(`${title(names)} deleted.`, action);
 }
 
 async function moveAll(here, names) {
-  const target = await chooseDirectory(names);
-  if (!target) return;
+  const chosen = await chooseDirectory(names);
+  if (!chosen) return;
   try {
-    await move(here, names, target.cap);
+    await move(here, names, chosen.target);
   } finally {
     await refresh();
   }
-  announce(`${title(names)} moved to ${target.name}.`);
+  announce(`${title(names)} moved to ${chosen.name}.`);
 }
 
 function title(names) {

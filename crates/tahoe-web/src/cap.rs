@@ -9,7 +9,7 @@ use crate::{directory, file, unknown};
 use axum::body::Body;
 use axum::response::Response;
 use tahoe_caps::{Cap, ReadFileCap, Target, UnknownSlots, VerifyFileCap};
-use tahoe_client::Directory;
+use tahoe_client::{AnyDirectory, Directory};
 
 /// What a capability is to the web API.
 pub(crate) enum Resource {
@@ -61,7 +61,7 @@ impl Resource {
 pub(crate) async fn answer(call: &Call, body: Body) -> Result<Response, WebError> {
     let resource = Resource::of(&call.path[1]);
     if let Resource::Directory(root) = resource {
-        return directory::answer(call, body, root).await;
+        return directory::answer(call, body, AnyDirectory::Grid(root)).await;
     }
     let child = call.path.get(2).cloned();
     match (resource, child) {

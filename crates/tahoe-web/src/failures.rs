@@ -6,8 +6,8 @@ use crate::python_text::{quoted, unquoted};
 use http::StatusCode;
 use tahoe_caps::CapError;
 use tahoe_client::{
-    CheckError, ChildName, DirectoryError, DownloadError, EditError, EntryError,
-    MutableRepairError, PublishError, ReadError, UploadError,
+    AnyDirectoryError, CheckError, ChildName, DirectoryError, DownloadError, DriveError, EditError,
+    EntryError, MutableRepairError, PublishError, ReadError, UploadError,
 };
 
 /// A file that could not be stored: always 500, with the name of the reference's exception.
@@ -138,6 +138,54 @@ pub(crate) fn directory(error: &DirectoryError) -> WebError {
         }
         _ => WebError::text(StatusCode::INTERNAL_SERVER_ERROR, chain(error)),
     }
+}
+
+/// An operation on a directory of the grid or of a shared drive that failed.
+pub(crate) fn any_directory(error: &AnyDirectoryError) -> WebError {
+    match error {
+        AnyDirectoryError::Directory(error) => directory(error),
+        AnyDirectoryError::Drive(error) => drive(error),
+        AnyDirectoryError::BadName(_)
+        | AnyDirectoryError::CapTooLong
+        | AnyDirectoryError::StaysInDrive => WebError::text(StatusCode::BAD_REQUEST, chain(error)),
+        _ => WebError::text(StatusCode::BAD_GATEWAY, chain(error)),
+    }
+}
+
+/// The same said while the path is walked: a page, or a line that says what is wrong with a drive.
+pub(crate) fn on_the_way(error: &AnyDirectoryError) -> WebError {
+    match error {
+        AnyDirectoryError::Drive(error) => drive(error),
+        error => any_directory(error).into_page(),
+    }
+}
+
+/// What only a shared drive refuses or fails at.
+fn drive(error: &DriveError) -> WebError {
+    let status = match error {
+        DriveError::NotConnected => {
+            let text = "The vdrive server isn't connected: the shared drive can neither be read nor \
+                        changed now.";
+            return WebError::text(StatusCode::SERVICE_UNAVAILABLE, text);
+        }
+        DriveError::Lost(_) | DriveError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        DriveError::NoSuchDirectory | DriveError::NoSuchEntry | DriveError::NotInTrash => {
+            StatusCode::NOT_FOUND
+        }
+        DriveError::NotEmpty => {
+            let text = "The directory isn't empty. To remove it with all that is in it, add \
+                        recursive=true.";
+            return WebError::text(StatusCode::CONFLICT, text);
+        }
+        DriveError::NameTaken | DriveError::Changed { .. } => StatusCode::CONFLICT,
+        DriveError::Cycle | DriveError::TooDeep | DriveError::NotesTooLong => {
+            StatusCode::BAD_REQUEST
+        }
+        DriveError::TooMany => StatusCode::PAYLOAD_TOO_LARGE,
+        DriveError::NoRandomness => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    WebError::text(status, chain(error))
 }
 
 fn edit(error: &EditError) -> WebError {

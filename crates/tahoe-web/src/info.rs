@@ -1,5 +1,6 @@
 //! `t=info`: what a capability is and which weaker ones follow from it.
 
+use crate::directory::url_path;
 use crate::html::{self, Html};
 use crate::redirect::quote;
 use crate::request::Call;
@@ -7,7 +8,7 @@ use crate::{check_page, response};
 use axum::response::Response;
 use http::StatusCode;
 use tahoe_caps::{ReadCap, Target, WriteCap};
-use tahoe_client::{Checkable, Directory, Node, StorageIndex};
+use tahoe_client::{AnyDirectory, Checkable, Directory, Node, StorageIndex};
 
 /// What the page shows.
 pub(crate) struct Facts {
@@ -133,6 +134,22 @@ pub(crate) async fn directory(call: &Call, directory: &Directory) -> Response {
         slow_operation(&mut body, &cap, t, word);
     }
     body.raw("</div>");
+    response::html(StatusCode::OK, "text/html", html::page(&title, &body))
+}
+
+/// The page of a directory of a shared drive, of which there is little to say.
+pub(crate) fn drive_directory(directory: &AnyDirectory) -> Response {
+    let kind = "directory of a shared drive";
+    let here = url_path(directory);
+    let mut body = Html::default();
+    body.raw("<section><dl class=\"facts\">\n");
+    body.fact("Object Type", kind);
+    body.fact("Path", &here);
+    body.raw("</dl></section>\n<ul><li><a href=\"").text(&here);
+    body.raw("\">The directory</a></li>\n<li><a href=\"")
+        .text(&here);
+    body.raw("?t=json\">JSON</a></li></ul>");
+    let title = format!("More Info for {kind}");
     response::html(StatusCode::OK, "text/html", html::page(&title, &body))
 }
 

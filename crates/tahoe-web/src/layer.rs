@@ -15,6 +15,8 @@ use std::net::SocketAddr;
 const KNOWN_PATHS: &[&str] = &[
     "uri",
     "cap",
+    "vdrive",
+    "vdrives",
     "file",
     "named",
     "statistics",
@@ -42,6 +44,7 @@ const PLAIN_ARGUMENTS: &[&str] = &[
     "verify",
     "repair",
     "add-lease",
+    "recursive",
 ];
 const CENSORED: &str = "[CENSORED]";
 
@@ -118,6 +121,8 @@ mod tests {
             ("/uri/URI:CHK:secret", "/uri/[CENSORED]"),
             ("/uri/URI:CHK:secret/x?t=info", "/uri/[CENSORED]?t=info"),
             ("/cap/URI:CHK:secret", "/cap/[CENSORED]"),
+            ("/vdrive/secret/x?t=json", "/vdrive/[CENSORED]?t=json"),
+            ("/vdrives/secret", "/vdrives/[CENSORED]"),
             ("/file/URI:CHK:secret/@@named=/x", "/file/[CENSORED]"),
             (
                 "/uri?uri=URI:CHK:secret&t=json",

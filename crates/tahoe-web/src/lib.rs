@@ -49,6 +49,7 @@ mod unknown;
 mod unlinked;
 mod upload;
 mod upload_results;
+mod vdrive;
 mod welcome;
 
 pub use introducer::introducer_router;

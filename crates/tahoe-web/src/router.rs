@@ -8,7 +8,7 @@ use crate::options::WebOptions;
 use crate::request::{Call, Site};
 use crate::{
     assets, cap, helper_status, logs, named, operations, static_files, statistics, status, storage,
-    unlinked, welcome,
+    unlinked, vdrive, welcome,
 };
 use axum::Router;
 use axum::body::Body;
@@ -56,6 +56,9 @@ async fn dispatch(call: &Call, body: Body) -> Result<Response, WebError> {
         [b"uri" | b"cap"] => unlinked::answer(call, body).await,
         [b"uri" | b"cap", b""] => unlinked::without_slash(call),
         [b"uri" | b"cap", ..] => cap::answer(call, body).await,
+        [b"vdrive", ..] => vdrive::answer(call, body).await,
+        [b"vdrives"] => vdrive::list(call),
+        [b"vdrives", name, ..] => vdrive::answer_named(call, body, name).await,
         [b"file" | b"named"] => named::bare(call),
         [b"file" | b"named", ..] => named::answer(call).await,
         [b"operations", _] | [b"operations", _, _] => operations::answer(call, body).await,

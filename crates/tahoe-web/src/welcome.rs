@@ -89,6 +89,7 @@ fn describe_introducer(introducer: &IntroducerStatus, now: SystemTime) -> serde_
 fn page(client: &Client) -> String {
     let mut body = Html::default();
     summary(&mut body, client);
+    crate::vdrive::links(&mut body, client);
     forms(&mut body);
     servers(&mut body, client);
     introducers(&mut body, client);

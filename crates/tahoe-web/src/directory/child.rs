@@ -16,7 +16,7 @@ use http::header::ETAG;
 use http::{Method, StatusCode};
 use tahoe_caps::{MutableFormat, ReadFileCap, Target, WriteCap};
 use tahoe_client::{
-    Checkable, Contents, DirectoryError, Metadata, NewChild, Node, Replace, RsaPrivateKey,
+    AnyNode, Checkable, Contents, DirectoryError, Metadata, NewChild, Node, Replace, RsaPrivateKey,
 };
 
 /// A file of either sort.
@@ -138,9 +138,11 @@ async fn link_node(
         node,
         metadata: None,
     };
-    let directories = call.client().directories();
+    let directories = call.client().any_directories();
     let linked = directories.link(&link.directory, link.name.clone(), child, replace);
-    linked.await.map_err(|error| failures::directory(&error))?;
+    linked
+        .await
+        .map_err(|error| failures::any_directory(&error))?;
     Ok(text)
 }
 
@@ -224,11 +226,13 @@ pub(super) async fn post_below(
     link: &Link,
 ) -> Result<Response, WebError> {
     let replace = args.boolean("replace", true)?;
-    let directories = call.client().directories();
-    match directories.child(&link.directory, &link.name).await {
-        Ok(child) if child.node.is_directory() => Err(exists()),
-        Ok(child) => upload_over(call, args, contents, &child.node, link, replace).await,
-        Err(error) if super::missing(&error) => {
+    let directories = call.client().any_directories();
+    let child = directories.child(&link.directory, &link.name).await;
+    match child.map(|child| child.node) {
+        Ok(AnyNode::Drive(_)) => Err(exists()),
+        Ok(AnyNode::Grid(node)) if node.is_directory() => Err(exists()),
+        Ok(AnyNode::Grid(node)) => upload_over(call, args, contents, &node, link, replace).await,
+        Err(error) if error.is_no_such_child() => {
             let replacement = match replace {
                 true => Replace::Anything,
                 false => Replace::Nothing,
@@ -236,7 +240,7 @@ pub(super) async fn post_below(
             let text = store_contents(call, args, contents, link, replacement).await?;
             finish(args, text)
         }
-        Err(error) => Err(failures::directory(&error)),
+        Err(error) => Err(failures::any_directory(&error)),
     }
 }
 
@@ -263,9 +267,8 @@ async fn upload_over(
     finish(args, text)
 }
 
+/// Nothing is stored if it is known that it can't be linked.
 fn check_writable(link: &Link) -> Result<(), WebError> {
-    if link.directory.is_writable() {
-        return Ok(());
-    }
-    Err(failures::directory(&DirectoryError::NotWritable))
+    let changeable = link.directory.check_changeable();
+    changeable.map_err(|error| failures::any_directory(&error))
 }

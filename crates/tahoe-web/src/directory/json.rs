@@ -1,22 +1,50 @@
 //! Directories and their children as JSON.
 
+use crate::directory::location;
 use serde_json::{Map, Value, json};
 use tahoe_caps::{MutableFormat, ReadFileCap, Target};
-use tahoe_client::{Directory, Listing, Metadata, Node};
+use tahoe_client::{AnyDirectory, AnyListing, AnyNode, Directory, DriveDirectory, Metadata, Node};
 
 /// `["dirnode", {…}]` of a directory.
-pub(super) fn directory(directory: &Directory, listing: &Listing) -> Value {
+pub(super) fn directory(directory: &AnyDirectory, listing: &AnyListing) -> Value {
     let mut children = Map::new();
     for (name, one) in listing.children() {
-        children.insert(name.as_str().to_owned(), child(&one.node, &one.metadata));
+        let child = match &one.node {
+            AnyNode::Grid(node) => child(node, &one.metadata),
+            AnyNode::Drive(directory) => drive_child(directory, &one.metadata),
+        };
+        children.insert(name.as_str().to_owned(), child);
     }
-    let node = directory.to_node();
     let mut facts = Map::new();
     facts.insert("children".to_owned(), Value::Object(children));
-    insert(&mut facts, "ro_uri", node.read_cap_text());
-    insert(&mut facts, "rw_uri", node.write_cap_text());
-    insert(&mut facts, "verify_uri", verify_cap_text(&node));
+    match directory {
+        AnyDirectory::Grid(directory) => grid_facts(&mut facts, directory),
+        AnyDirectory::Drive(directory) => drive_facts(&mut facts, directory),
+    }
+    json!(["dirnode", facts])
+}
+
+fn grid_facts(facts: &mut Map<String, Value>, directory: &Directory) {
+    let node = directory.to_node();
+    insert(facts, "ro_uri", node.read_cap_text());
+    insert(facts, "rw_uri", node.write_cap_text());
+    insert(facts, "verify_uri", verify_cap_text(&node));
     facts.insert("mutable".to_owned(), directory.is_mutable().into());
+}
+
+/// A directory of a shared drive has a path where others have capabilities.
+fn drive_facts(facts: &mut Map<String, Value>, directory: &DriveDirectory) {
+    let url = location::drive_url_path(directory);
+    facts.insert("url".to_owned(), url.into());
+    facts.insert("writable".to_owned(), directory.is_writable().into());
+    facts.insert("mutable".to_owned(), true.into());
+}
+
+fn drive_child(directory: &DriveDirectory, metadata: &Metadata) -> Value {
+    let mut facts = Map::new();
+    drive_facts(&mut facts, directory);
+    let metadata = metadata.as_object().clone();
+    facts.insert("metadata".to_owned(), Value::Object(metadata));
     json!(["dirnode", facts])
 }
 

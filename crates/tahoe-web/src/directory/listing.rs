@@ -1,6 +1,9 @@
-//! The page of a directory of the grid: its children as entries of a [`DirectoryPage`].
+//! The page of a directory, of the grid or of a shared drive: its children as entries of a
+//! [`DirectoryPage`].
 
-use crate::directory_page::{self, DirectoryPage, Entry, EntryKind, View};
+use crate::directory::get::marked_if_old;
+use crate::directory::location::{below, drive_title, here, trail, url_path};
+use crate::directory_page::{DirectoryPage, Entry, EntryKind, View};
 use crate::redirect::quote;
 use crate::request::Call;
 use crate::{failures, preview, response};
@@ -8,82 +11,91 @@ use axum::response::Response;
 use http::StatusCode;
 use std::time::{Duration, SystemTime};
 use tahoe_caps::{ReadFileCap, Target};
-use tahoe_client::{Child, ChildName, Directory, Metadata, Node};
+use tahoe_client::{AnyChild, AnyDirectory, ChildName, Metadata, Node};
 
-pub(super) async fn page(call: &Call, directory: &Directory) -> Response {
+pub(super) async fn page(call: &Call, directory: &AnyDirectory) -> Response {
     let mut page = empty(call, directory);
-    let listed = call.client().directories().list(directory).await;
-    let text = match listed {
+    let listed = call.client().any_directories().list(directory).await;
+    let (text, old_since) = match listed {
         Ok(listing) => {
             let here = page.here.clone();
             let entry =
-                |(name, child): (&ChildName, Child)| entry(call, directory, &here, name, &child);
+                |(name, child): (&ChildName, AnyChild)| entry(call, directory, &here, name, &child);
             page.entries = listing.children().map(entry).collect();
-            page.html(&View::of(&call.args))
+            page.old_since = listing.old_since();
+            (page.html(&View::of(&call.args)), listing.old_since())
         }
-        Err(error) => page.unreadable(&failures::directory(&error).to_string()),
+        Err(error) => {
+            let reason = failures::any_directory(&error).to_string();
+            (page.unreadable(&reason), None)
+        }
     };
-    response::html(StatusCode::OK, "text/html", text)
+    marked_if_old(response::html(StatusCode::OK, "text/html", text), old_since)
 }
 
 /// The page without its entries.
-fn empty(call: &Call, directory: &Directory) -> DirectoryPage {
-    let index = abbreviated(directory);
+fn empty(call: &Call, directory: &AnyDirectory) -> DirectoryPage {
+    let which = which(directory);
     let kind = match (directory.is_mutable(), directory.is_writable()) {
         (false, _) => " (immutable)",
         (true, false) => " (read-only)",
         (true, true) => " (modifiable)",
     };
-    let below = super::below(call);
-    let name = below.iter().rfind(|part| !part.is_empty());
+    let name = below(call).iter().rfind(|part| !part.is_empty());
     let name = name.map_or_else(
-        || format!("Directory SI={index}"),
+        || which.clone(),
         |name| String::from_utf8_lossy(name).into_owned(),
     );
-    let cap = quote(
-        directory
-            .to_node()
-            .cap_text()
-            .unwrap_or_default()
-            .as_bytes(),
-    );
+    let own = url_path(directory);
+    let is_on_grid = matches!(directory, AnyDirectory::Grid(_));
+    let share = is_on_grid.then(|| ("Share", format!("{own}?t=share")));
+    let details = ("Details", format!("{own}?t=info"));
     DirectoryPage {
-        title: format!("Tahoe-LAFS - Directory SI={index}{kind}"),
+        title: format!("Tahoe-LAFS - {which}{kind}"),
         heading: name + kind.trim_end_matches(" (modifiable)"),
         trail: trail(call),
         is_writable: directory.is_writable(),
-        links: vec![
-            ("Share", format!("/uri/{cap}/?t=share")),
-            ("Details", format!("/uri/{cap}/?t=info")),
-        ],
+        is_on_grid,
+        old_since: None,
+        links: share.into_iter().chain([details]).collect(),
         here: here(call),
         entries: Vec::new(),
     }
 }
 
-/// The way to the page that is asked for, from the directory of the capability.
-fn trail(call: &Call) -> Vec<(String, String)> {
-    let root = call.path.get(1).map(Vec::as_slice).unwrap_or_default();
-    let root = format!("/uri/{}/", quote(root));
-    directory_page::trail(("Top directory", root), super::below(call))
+/// What a directory is called: on the grid by its storage index, short, which a literal one doesn't
+/// have; in a drive by its path.
+pub(super) fn which(directory: &AnyDirectory) -> String {
+    match directory {
+        AnyDirectory::Grid(directory) => {
+            let index = directory.storage_index();
+            let index = index.map_or_else(|| "<LIT>".to_owned(), |index| index.abbreviated());
+            format!("Directory SI={index}")
+        }
+        AnyDirectory::Drive(directory) => {
+            let title = drive_title(directory.drive_name());
+            let names = directory.path().iter().map(|name| name.as_str());
+            match names.collect::<Vec<_>>().join("/") {
+                path if path.is_empty() => title,
+                path => format!("{title}: {path}"),
+            }
+        }
+    }
 }
 
-/// The path of the page that is asked for, with a slash at the end.
-pub(super) fn here(call: &Call) -> String {
-    let last = trail(call).pop();
-    last.map(|(_, path)| path).unwrap_or_default()
-}
-
-/// The storage index, short; a literal directory has none.
-pub(super) fn abbreviated(directory: &Directory) -> String {
-    let index = directory.storage_index();
-    index.map_or_else(|| "<LIT>".to_owned(), |index| index.abbreviated())
-}
-
-fn entry(call: &Call, directory: &Directory, here: &str, name: &ChildName, child: &Child) -> Entry {
-    let node = &child.node;
-    let (word, size_bytes) = word_and_size(directory, node);
-    let kind = match node.target() {
+fn entry(
+    call: &Call,
+    directory: &AnyDirectory,
+    here: &str,
+    name: &ChildName,
+    child: &AnyChild,
+) -> Entry {
+    let node = child.node.grid();
+    let (word, size_bytes) = match node {
+        Some(node) => word_and_size(directory, node),
+        None => ("DIR", None),
+    };
+    let kind = match node.map_or(Some(Target::Directory), Node::target) {
         Some(Target::Directory) => EntryKind::Directory,
         Some(Target::File) => EntryKind::File,
         None => EntryKind::Unknown,
@@ -92,7 +104,8 @@ fn entry(call: &Call, directory: &Directory, here: &str, name: &ChildName, child
     let below = format!("{here}{}", quote(text.as_bytes()));
     // A file is shown under a URL that doesn't know of the directory, so that nothing in it can take
     // the directory's capability from there.
-    let known = node.cap_text().filter(|_| kind != EntryKind::Unknown);
+    let known = node.and_then(Node::cap_text);
+    let known = known.filter(|_| kind != EntryKind::Unknown);
     let own = known
         .as_ref()
         .map(|cap| format!("/uri/{}", quote(cap.as_bytes())));
@@ -115,14 +128,15 @@ fn entry(call: &Call, directory: &Directory, here: &str, name: &ChildName, child
             .map(|file| format!("{file}?t=preview")),
         download: file.as_ref().map(|file| format!("{file}?save=true")),
         share: own.as_ref().map(|own| format!("{own}?t=share")),
-        // Of an unknown child only the directory has both capabilities.
+        // Of an unknown child only the directory has both capabilities, and a directory of a drive
+        // has none.
         details: own.unwrap_or(below),
         cap: known,
     }
 }
 
 /// A word for what a child is, as the reference has it, and its size in bytes.
-fn word_and_size(directory: &Directory, node: &Node) -> (&'static str, Option<u64>) {
+fn word_and_size(directory: &AnyDirectory, node: &Node) -> (&'static str, Option<u64>) {
     match (node, node.target()) {
         (Node::Unknown(slots), _) if slots.write.is_some() => ("?", None),
         (Node::Unknown(slots), _) => {

@@ -1,10 +1,11 @@
-//! `/uri/DIRCAP/…`: directories and what is in them.
+//! `/uri/DIRCAP/…`, `/vdrive/…`: directories of the grid and of shared drives, and what is in them.
 
 mod child;
 mod children;
 mod get;
 mod json;
 mod listing;
+mod location;
 mod mkdir;
 mod path;
 mod post;
@@ -12,6 +13,7 @@ mod put;
 mod relink;
 mod rename_form;
 
+use crate::args::Args;
 use crate::directory::path::{Place, What};
 use crate::error::WebError;
 use crate::request::Call;
@@ -19,14 +21,19 @@ use crate::{failures, response, unknown};
 use axum::body::Body;
 use axum::response::Response;
 use http::{Method, StatusCode};
-use tahoe_client::{Directory, DirectoryError, EditError};
+use tahoe_client::{AnyDirectory, Directory, Removal};
 
 pub(crate) use children::parse as parse_children;
 pub(crate) use children::read as read_children;
+pub(crate) use location::{drive_root, drive_title, url_path};
 pub(crate) use path::Purpose;
 
 /// Answers for a directory or for what a path below it leads to.
-pub(crate) async fn answer(call: &Call, body: Body, root: Directory) -> Result<Response, WebError> {
+pub(crate) async fn answer(
+    call: &Call,
+    body: Body,
+    root: AnyDirectory,
+) -> Result<Response, WebError> {
     match call.method {
         Method::GET | Method::HEAD => read(call, &root).await,
         Method::PUT => put::answer(call, body, &root).await,
@@ -39,12 +46,7 @@ pub(crate) async fn answer(call: &Call, body: Body, root: Directory) -> Result<R
     }
 }
 
-/// The parts of the path behind the directory's capability.
-fn below(call: &Call) -> &[Vec<u8>] {
-    call.path.get(2..).unwrap_or_default()
-}
-
-async fn read(call: &Call, root: &Directory) -> Result<Response, WebError> {
+async fn read(call: &Call, root: &AnyDirectory) -> Result<Response, WebError> {
     let place = path::find(call, root, Purpose::LOOKING).await?;
     match place.what {
         What::Directory(directory) => get::answer(call, &directory).await,
@@ -64,10 +66,10 @@ async fn read(call: &Call, root: &Directory) -> Result<Response, WebError> {
 }
 
 /// Removes the link through which something was reached, and answers with what it was.
-async fn delete(call: &Call, root: &Directory) -> Result<Response, WebError> {
+async fn delete(call: &Call, root: &AnyDirectory) -> Result<Response, WebError> {
     let place = path::find(call, root, Purpose::LOOKING).await?;
     let text = match &place.what {
-        What::Directory(directory) => directory.to_node().cap_text(),
+        What::Directory(directory) => Some(location::answer_text(&directory.to_node())),
         What::File(node, _) => node.cap_text(),
         What::Unknown(slots, _) => slots.write.clone().or_else(|| slots.read.clone()),
         What::Nothing => return Err(place.nothing_there()),
@@ -76,20 +78,38 @@ async fn delete(call: &Call, root: &Directory) -> Result<Response, WebError> {
         let text = "a directory that was reached without another one can't be removed";
         return Err(WebError::failure("builtins.AssertionError", text));
     };
-    let directories = call.client().directories();
-    let unlinked = directories.unlink(&link.directory, link.name).await;
-    unlinked.map_err(|error| failures::directory(&error))?;
+    let removal = removal(&call.args)?;
+    let directories = call.client().any_directories();
+    let unlinked = directories
+        .unlink(&link.directory, link.name, removal)
+        .await;
+    unlinked.map_err(|error| failures::any_directory(&error))?;
     Ok(cap_answer(StatusCode::OK, text.unwrap_or_default()))
+}
+
+/// Whether a drive's directory goes with all that is in it.
+fn removal(args: &Args) -> Result<Removal, WebError> {
+    Ok(match args.boolean("recursive", false)? {
+        true => Removal::Recursive,
+        false => Removal::Empty,
+    })
+}
+
+/// The directory for what can only be done with one on the grid.
+fn on_grid<'a>(directory: &'a AnyDirectory, t: &str) -> Result<&'a Directory, WebError> {
+    match directory {
+        AnyDirectory::Grid(directory) => Ok(directory),
+        AnyDirectory::Drive(_) => {
+            let text =
+                format!("t={t} isn't possible in a shared drive, whose directories have no shares");
+            Err(WebError::text(StatusCode::BAD_REQUEST, text))
+        }
+    }
 }
 
 /// A capability as the answer to a change; the reference labels it so, too.
 fn cap_answer(status: StatusCode, text: String) -> Response {
     response::with_type(status, "text/html", text)
-}
-
-/// The name of something that isn't there, if that is what the error says.
-fn missing(error: &DirectoryError) -> bool {
-    matches!(error, DirectoryError::Edit(EditError::NoSuchChild(_)))
 }
 
 impl Place {

@@ -1,6 +1,6 @@
 //! Walks from a directory along the parts of a URL.
 
-use crate::directory::{below, missing};
+use crate::directory::location::below;
 use crate::error::WebError;
 use crate::failures;
 use crate::file::check_access;
@@ -9,7 +9,7 @@ use crate::request::Call;
 use http::{Method, StatusCode};
 use tahoe_caps::UnknownSlots;
 use tahoe_client::{
-    ChildName, Children, Directory, DirectoryError, EditError, Metadata, NewChild, Node, Replace,
+    AnyDirectory, AnyDirectoryError, AnyNode, ChildName, Children, Metadata, Node, Replace,
 };
 
 /// Where a path leads.
@@ -24,7 +24,7 @@ pub(super) struct Place {
 /// What is at the end of a path.
 #[derive(Debug)]
 pub(super) enum What {
-    Directory(Directory),
+    Directory(AnyDirectory),
     File(Node, Metadata),
     Unknown(UnknownSlots, Metadata),
     /// Nothing; the link says where it could be.
@@ -34,7 +34,7 @@ pub(super) enum What {
 /// A name in a directory.
 #[derive(Debug, Clone)]
 pub(super) struct Link {
-    pub(super) directory: Directory,
+    pub(super) directory: AnyDirectory,
     pub(super) name: ChildName,
 }
 
@@ -78,7 +78,7 @@ impl Purpose {
 /// Walks along the path of a request.
 pub(super) async fn find(
     call: &Call,
-    root: &Directory,
+    root: &AnyDirectory,
     purpose: Purpose,
 ) -> Result<Place, WebError> {
     check_access(call, root.storage_index()).await?;
@@ -107,7 +107,7 @@ pub(super) async fn find(
 
 async fn step(
     call: &Call,
-    directory: Directory,
+    directory: AnyDirectory,
     part: &[u8],
     is_last: bool,
     purpose: Purpose,
@@ -122,18 +122,18 @@ async fn step(
         directory,
         name: ChildName::new(name),
     };
-    let directories = call.client().directories();
+    let directories = call.client().any_directories();
     let what = match directories.child(&link.directory, &link.name).await {
         Ok(child) => {
             check_access(call, child.node.storage_index()).await?;
             What::of(child.node, child.metadata)
         }
-        Err(error) if missing(&error) && is_last => What::Nothing,
-        Err(error) if missing(&error) && purpose.makes_directories => {
+        Err(error) if error.is_no_such_child() && is_last => What::Nothing,
+        Err(error) if error.is_no_such_child() && purpose.makes_directories => {
             let made = make_directory(call, &link).await;
-            What::Directory(made.map_err(|error| failures::directory(&error).into_page())?)
+            What::Directory(made.map_err(|error| failures::on_the_way(&error))?)
         }
-        Err(error) => return Err(failures::directory(&error).into_page()),
+        Err(error) => return Err(failures::on_the_way(&error)),
     };
     let is_in_the_way = !matches!(what, What::Directory(_) | What::Nothing);
     if is_in_the_way && !is_last && purpose.makes_directories {
@@ -146,36 +146,28 @@ async fn step(
 }
 
 /// Makes a directory on the way. If somebody else makes it at the same time, theirs is taken.
-async fn make_directory(call: &Call, link: &Link) -> Result<Directory, DirectoryError> {
-    let client = call.client();
-    let directories = client.directories();
-    if !link.directory.is_writable() {
-        return Err(DirectoryError::NotWritable);
+async fn make_directory(call: &Call, link: &Link) -> Result<AnyDirectory, AnyDirectoryError> {
+    let format = call.client().config().mutable_format;
+    let (parent, name) = (&link.directory, link.name.clone());
+    let (children, replace) = (Children::new(), Replace::Nothing);
+    let directories = call.client().any_directories();
+    let made = directories.make_directory(parent, name, format, children, replace);
+    match made.await {
+        Err(error) if error.is_child_exists() => {
+            let other = directories.child(parent, &link.name).await?;
+            AnyDirectory::of(&other.node).ok_or(error)
+        }
+        made => made,
     }
-    let format = client.config().mutable_format;
-    let made = directories.create(format, None, Children::new()).await?;
-    let child = NewChild {
-        node: made.to_node(),
-        metadata: None,
-    };
-    let name = link.name.clone();
-    let linked = directories.link(&link.directory, name, child, Replace::Nothing);
-    let Err(error) = linked.await else {
-        return Ok(made);
-    };
-    if let DirectoryError::Edit(EditError::ChildExists(_)) = error {
-        let other = directories.child(&link.directory, &link.name).await?;
-        return Directory::of(&other.node).ok_or(error);
-    }
-    Err(error)
 }
 
 impl What {
-    fn of(node: Node, metadata: Metadata) -> Self {
-        match (Directory::of(&node), node) {
+    fn of(node: AnyNode, metadata: Metadata) -> Self {
+        match (AnyDirectory::of(&node), node) {
             (Some(directory), _) => Self::Directory(directory),
-            (None, Node::Unknown(slots)) => Self::Unknown(slots, metadata),
-            (None, node) => Self::File(node, metadata),
+            (None, AnyNode::Drive(directory)) => Self::Directory(AnyDirectory::Drive(directory)),
+            (None, AnyNode::Grid(Node::Unknown(slots))) => Self::Unknown(slots, metadata),
+            (None, AnyNode::Grid(node)) => Self::File(node, metadata),
         }
     }
 }

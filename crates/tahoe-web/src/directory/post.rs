@@ -2,7 +2,7 @@
 
 use crate::args::Args;
 use crate::directory::path::{self, Link, Place, Purpose, What};
-use crate::directory::{cap_answer, child, children, mkdir, relink};
+use crate::directory::{cap_answer, child, children, location, mkdir, on_grid, relink, removal};
 use crate::error::WebError;
 use crate::operations::{self, Kind};
 use crate::request::Call;
@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::StatusCode;
 use std::borrow::Cow;
-use tahoe_client::{Checkable, ChildName, Directory, NewChild, Node};
+use tahoe_client::{AnyDirectory, Checkable, ChildName, Directory, NewChild, Node};
 
 /// What a POST brings with it.
 struct Posted {
@@ -24,7 +24,7 @@ struct Posted {
 pub(super) async fn answer(
     call: &Call,
     body: Body,
-    root: &Directory,
+    root: &AnyDirectory,
 ) -> Result<Response, WebError> {
     let posted = receive(call, body).await?;
     let t = posted.form.args.t()?.to_owned();
@@ -76,16 +76,13 @@ async fn create(call: &Call, place: &Place, t: &str, posted: Posted) -> Result<R
     let name = posted.form.args.first("name");
     match name.is_some_and(|name| !name.is_empty()) {
         true => act(call, &made, t, posted).await,
-        false => {
-            let text = made.to_node().cap_text().unwrap_or_default();
-            finish(&posted.form.args, text)
-        }
+        false => finish(&posted.form.args, location::answer_text(&made.to_node())),
     }
 }
 
 async fn act(
     call: &Call,
-    directory: &Directory,
+    directory: &AnyDirectory,
     t: &str,
     posted: Posted,
 ) -> Result<Response, WebError> {
@@ -98,37 +95,49 @@ async fn act(
         "uri" => link_cap(call, directory, args).await?,
         "delete" | "unlink" => {
             let name = text_argument(args, "name")?.unwrap_or_default();
-            let directories = call.client().directories();
-            let unlinked = directories.unlink(directory, ChildName::new(&name)).await;
-            unlinked.map_err(|error| failures::directory(&error))?;
+            let (name, removal) = (ChildName::new(&name), removal(args)?);
+            let directories = call.client().any_directories();
+            let unlinked = directories.unlink(directory, name, removal).await;
+            unlinked.map_err(|error| failures::any_directory(&error))?;
             "thing unlinked".to_owned()
         }
         "rename" | "relink" => relink::answer(call, directory, t, args).await?,
         "set_children" | "set-children" => {
             let replace = args.replacement()?;
             let children = children::parse_links(&posted.children)?;
-            let directories = call.client().directories();
+            let directories = call.client().any_directories();
             let linked = directories.link_all(directory, children, replace).await;
-            linked.map_err(|error| failures::directory(&error))?;
+            linked.map_err(|error| failures::any_directory(&error))?;
             "Okay so I did it.".to_owned()
         }
         "check" => {
+            let directory = on_grid(directory, t)?;
             let object = directory.to_node().cap().as_ref().and_then(Checkable::of);
             let answer = check::answer(call, args, object.as_ref()).await?;
             return redirect::or_when_done(args, answer);
         }
-        "start-deep-check" => return operations::start_deep_check(call, args, directory),
-        "stream-deep-check" => return operations::stream_deep_check(call, args, directory),
-        "start-manifest" => return operations::start(call, args, Kind::Manifest, directory),
-        "start-deep-size" => return operations::start(call, args, Kind::DeepSize, directory),
-        "start-deep-stats" => return operations::start(call, args, Kind::DeepStats, directory),
-        "stream-manifest" => return Ok(operations::stream_manifest(call, directory)),
+        "start-deep-check" | "stream-deep-check" | "start-manifest" | "start-deep-size"
+        | "start-deep-stats" | "stream-manifest" => {
+            return operate(call, on_grid(directory, t)?, t, args);
+        }
         _ => {
             let text = format!("POST to a directory with bad t={t}");
             return Err(WebError::text(StatusCode::BAD_REQUEST, text));
         }
     };
     finish(args, text)
+}
+
+/// Begins an operation on all that can be reached from a directory.
+fn operate(call: &Call, directory: &Directory, t: &str, args: &Args) -> Result<Response, WebError> {
+    match t {
+        "start-deep-check" => operations::start_deep_check(call, args, directory),
+        "stream-deep-check" => operations::stream_deep_check(call, args, directory),
+        "start-manifest" => operations::start(call, args, Kind::Manifest, directory),
+        "start-deep-size" => operations::start(call, args, Kind::DeepSize, directory),
+        "start-deep-stats" => operations::start(call, args, Kind::DeepStats, directory),
+        _ => Ok(operations::stream_manifest(call, directory)),
+    }
 }
 
 /// The answer to a change that worked: where `when_done=` leads, or a text.
@@ -145,7 +154,11 @@ pub(super) fn finish(args: &Args, text: String) -> Result<Response, WebError> {
     }
 }
 
-async fn upload_file(call: &Call, directory: &Directory, form: Form) -> Result<Response, WebError> {
+async fn upload_file(
+    call: &Call,
+    directory: &AnyDirectory,
+    form: Form,
+) -> Result<Response, WebError> {
     let bad = |text: &str| WebError::text(StatusCode::BAD_REQUEST, text);
     let Form {
         args,
@@ -170,7 +183,7 @@ async fn upload_file(call: &Call, directory: &Directory, form: Form) -> Result<R
     child::post_below(call, &args, contents, &link).await
 }
 
-async fn link_cap(call: &Call, directory: &Directory, args: &Args) -> Result<String, WebError> {
+async fn link_cap(call: &Call, directory: &AnyDirectory, args: &Args) -> Result<String, WebError> {
     let bad = |text: &str| WebError::text(StatusCode::BAD_REQUEST, text);
     let given = |name: &str| args.first(name).filter(|value| !value.is_empty());
     let cap = given("uri").ok_or_else(|| bad("set-uri requires a uri"))?;
@@ -184,11 +197,9 @@ async fn link_cap(call: &Call, directory: &Directory, args: &Args) -> Result<Str
         node,
         metadata: None,
     };
-    let linked = call
-        .client()
-        .directories()
-        .link(directory, name, child, replace);
-    linked.await.map_err(|error| failures::directory(&error))?;
+    let directories = call.client().any_directories();
+    let linked = directories.link(directory, name, child, replace).await;
+    linked.map_err(|error| failures::any_directory(&error))?;
     Ok(cap.to_owned())
 }
 

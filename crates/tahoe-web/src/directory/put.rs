@@ -1,7 +1,7 @@
 //! PUT: new files, links and directories.
 
 use crate::directory::path::{self, Purpose, What};
-use crate::directory::{cap_answer, child, mkdir};
+use crate::directory::{cap_answer, child, location, mkdir};
 use crate::error::WebError;
 use crate::file::exists;
 use crate::request::Call;
@@ -10,12 +10,12 @@ use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
 use http::header::CONTENT_RANGE;
-use tahoe_client::{Children, Directory, Replace};
+use tahoe_client::{AnyDirectory, Children, Replace};
 
 pub(super) async fn answer(
     call: &Call,
     body: Body,
-    root: &Directory,
+    root: &AnyDirectory,
 ) -> Result<Response, WebError> {
     let t = call.args.t()?;
     let bad = |text: String| WebError::text(StatusCode::BAD_REQUEST, text);
@@ -24,9 +24,7 @@ pub(super) async fn answer(
         (What::Nothing, "mkdir") => {
             let link = place.link.as_ref().ok_or_else(WebError::not_found)?;
             let made = mkdir::at_path(call, &call.args, link, t, Children::new()).await?;
-            Ok(response::plain(
-                made.to_node().cap_text().unwrap_or_default(),
-            ))
+            Ok(response::plain(location::answer_text(&made.to_node())))
         }
         (What::Nothing, "" | "uri") => {
             let link = place.link.ok_or_else(WebError::not_found)?;
@@ -45,9 +43,10 @@ pub(super) async fn answer(
         (What::Directory(directory), _) => {
             let replace = call.args.replacement()?;
             match t {
-                "mkdir" => Ok(response::plain(
-                    directory.to_node().cap_text().unwrap_or_default(),
-                )),
+                "mkdir" => {
+                    let text = location::answer_text(&directory.to_node());
+                    Ok(response::plain(text))
+                }
                 "uri" if replace == Replace::Nothing => Err(exists()),
                 "uri" => match &place.link {
                     Some(link) => child::link_cap(call, body, link, replace).await,

@@ -6,11 +6,14 @@ use crate::error::WebError;
 use crate::failures;
 use crate::request::Call;
 use http::StatusCode;
-use tahoe_client::{ChildName, Directory, DirectoryError, Node};
+use percent_encoding::percent_decode_str;
+use tahoe_client::{
+    AnyDirectory, AnyDirectoryError, ChildName, Directory, DirectoryError, Drives, Node,
+};
 
 pub(super) async fn answer(
     call: &Call,
-    directory: &Directory,
+    directory: &AnyDirectory,
     t: &str,
     args: &Args,
 ) -> Result<String, WebError> {
@@ -32,36 +35,63 @@ pub(super) async fn answer(
             return Err(bad(&format!("{argument}= may not contain a slash")));
         }
     }
-    let directories = call.client().directories();
+    let directories = call.client().any_directories();
     let target = target_directory(call, directory, args).await?;
     let moved = directories.relink(
         (directory, ChildName::new(from)),
         (&target, ChildName::new(to)),
         replace,
     );
-    moved.await.map_err(|error| failures::directory(&error))?;
+    moved
+        .await
+        .map_err(|error| failures::any_directory(&error))?;
     Ok("thing moved".to_owned())
 }
 
-/// The directory of `to_dir=CAP/path`; the same one if it isn't given.
+/// The directory of `to_dir=`: `CAP/path`, or a shared drive's directory by the path of its URL, quoted
+/// as there; the same one if it isn't given.
 async fn target_directory(
     call: &Call,
-    directory: &Directory,
+    directory: &AnyDirectory,
     args: &Args,
-) -> Result<Directory, WebError> {
+) -> Result<AnyDirectory, WebError> {
     let not_one = || WebError::text(StatusCode::BAD_REQUEST, "to_dir is not a directory");
     let Some(text) = text_argument(args, "to_dir")? else {
         return Ok(directory.clone());
     };
-    let mut parts = text.trim_ascii().split('/');
-    let root = parts.next().unwrap_or_default();
-    let root = Node::from_slots(Some(root), None, false).map_err(|_| not_one())?;
-    let root = Directory::of(&root).ok_or_else(not_one)?;
-    let path: Vec<_> = parts.map(ChildName::new).collect();
-    let found = call.client().directories().node_at(&root, &path).await;
-    let found = found.map_err(|error| match error {
-        DirectoryError::NotADirectory(_) => not_one(),
-        error => failures::directory(&error),
-    })?;
-    Directory::of(&found).ok_or_else(not_one)
+    let (root, path) = root_and_path(call, text.trim_ascii()).ok_or_else(not_one)?;
+    let mut target = root;
+    for name in path {
+        let directories = call.client().any_directories();
+        let found = directories.child(&target, &name).await;
+        let found = found.map_err(|error| match error {
+            AnyDirectoryError::Directory(DirectoryError::NotADirectory(_)) => not_one(),
+            error => failures::any_directory(&error),
+        })?;
+        target = AnyDirectory::of(&found.node).ok_or_else(not_one)?;
+    }
+    Ok(target)
+}
+
+fn root_and_path(call: &Call, text: &str) -> Option<(AnyDirectory, Vec<ChildName>)> {
+    let Some(place) = text.strip_prefix('/') else {
+        let mut path = text.split('/');
+        let node = Node::from_slots(path.next(), None, false).ok()?;
+        let root = AnyDirectory::Grid(Directory::of(&node)?);
+        return Some((root, path.map(ChildName::new).collect()));
+    };
+    let parts = place.trim_end_matches('/').split('/');
+    let parts = parts.map(|part| percent_decode_str(part).decode_utf8().ok());
+    let parts: Vec<_> = parts.collect::<Option<_>>()?;
+    let (drive, path) = match parts.split_first()? {
+        (first, path) if first == "vdrive" => (Drives::DEFAULT, path),
+        (first, path) if first == "vdrives" => {
+            let (name, path) = path.split_first()?;
+            (name.as_ref(), path)
+        }
+        _ => return None,
+    };
+    let root = call.client().drives().root(drive)?;
+    let path = path.iter().map(|name| ChildName::new(name)).collect();
+    Some((AnyDirectory::Drive(root), path))
 }

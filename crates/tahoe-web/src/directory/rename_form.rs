@@ -1,22 +1,23 @@
 //! `t=rename-form`: asks for a child's new name, or for another directory where it shall be.
 
+use crate::directory::location;
 use crate::html::{self, Html};
 use crate::request::Call;
 use crate::response;
 use axum::response::Response;
 use http::StatusCode;
 use tahoe_caps::Target;
-use tahoe_client::{Directory, Node};
+use tahoe_client::{AnyChild, AnyDirectory, AnyNode, Node};
 
-pub(super) async fn page(call: &Call, directory: &Directory) -> Response {
-    let index = super::listing::abbreviated(directory);
-    let mut heading = format!("Rename in directory SI={index}");
+pub(super) async fn page(call: &Call, directory: &AnyDirectory) -> Response {
+    let which = super::listing::which(directory);
+    let mut heading = format!("Rename in {}", which.replacen('D', "d", 1));
     if !directory.is_writable() {
         heading += " (readonly!)";
     }
     let name = call.args.first("name").unwrap_or_default();
     let name = String::from_utf8_lossy(name);
-    let here = super::listing::here(call);
+    let here = location::here(call);
     let mut body = Html::default();
     start(&mut body, &here, "Rename", &name);
     body.raw(
@@ -42,8 +43,7 @@ pub(super) async fn page(call: &Call, directory: &Directory) -> Response {
              <button type=\"submit\">Move</button>\n</form></section>",
         );
     }
-    let title = format!("Directory SI={index}");
-    let page = html::page_with_heading(&title, &heading, &body);
+    let page = html::page_with_heading(&which, &heading, &body);
     response::html(StatusCode::OK, "text/html", page)
 }
 
@@ -61,30 +61,38 @@ fn start(body: &mut Html, here: &str, heading: &str, name: &str) {
 }
 
 /// The directories on the way here, and those in this one, as `to_dir=` names them.
-async fn targets(call: &Call, directory: &Directory, moved: &str) -> Vec<(String, String)> {
-    let root = call.path.get(1).map(Vec::as_slice).unwrap_or_default();
-    let root = String::from_utf8_lossy(root).into_owned();
+async fn targets(call: &Call, directory: &AnyDirectory, moved: &str) -> Vec<(String, String)> {
+    let (mut label, mut here) = location::root_for_moves(call);
     let mut targets = Vec::new();
-    let mut here = root.clone();
-    for part in super::below(call).iter().filter(|part| !part.is_empty()) {
+    for part in location::below(call).iter().filter(|part| !part.is_empty()) {
+        targets.push((label.clone(), here.clone()));
         let part = String::from_utf8_lossy(part);
-        let label = here.strip_prefix(&root).unwrap_or_default();
-        targets.push((format!("Top directory{label}"), here.clone()));
-        here += &format!("/{part}");
+        label += &format!("/{part}");
+        here = location::below_for_moves(&here, &part);
     }
     // Without its children there is still the way up.
-    let Ok(listing) = call.client().directories().list(directory).await else {
+    let Ok(listing) = call.client().any_directories().list(directory).await else {
         return targets;
     };
+    let mut children = listing.children();
+    let stays_in_drive = children
+        .any(|(name, child)| name.as_str() == moved && matches!(child.node, AnyNode::Drive(_)));
     for (name, child) in listing.children() {
-        let is_directory = child.node.target() == Some(Target::Directory);
-        let is_writable = matches!(child.node, Node::Write(_));
-        if is_directory && is_writable && name.as_str() != moved {
-            targets.push((
-                name.as_str().to_owned(),
-                format!("{here}/{}", name.as_str()),
-            ));
+        let name = name.as_str();
+        if name != moved && takes(&child, stays_in_drive) {
+            targets.push((name.to_owned(), location::below_for_moves(&here, name)));
         }
     }
     targets
+}
+
+/// Whether something can be moved into a child: a directory of a drive only within the drive.
+fn takes(child: &AnyChild, stays_in_drive: bool) -> bool {
+    match &child.node {
+        AnyNode::Drive(directory) => directory.is_writable(),
+        AnyNode::Grid(node) => {
+            let is_directory = node.target() == Some(Target::Directory);
+            is_directory && matches!(node, Node::Write(_)) && !stays_in_drive
+        }
+    }
 }

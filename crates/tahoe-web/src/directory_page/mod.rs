@@ -9,8 +9,10 @@ mod view;
 pub(crate) use entries::{Entry, EntryKind};
 pub(crate) use view::View;
 
+use crate::format::moment;
 use crate::html::{self, Html};
 use crate::redirect::quote;
+use std::time::SystemTime;
 
 /// What the page is about.
 #[derive(Debug)]
@@ -24,6 +26,10 @@ pub(crate) struct DirectoryPage {
     pub(crate) trail: Vec<(String, String)>,
     /// Whether entries may be changed.
     pub(crate) is_writable: bool,
+    /// Whether it is on the grid, where it can be checked and repaired.
+    pub(crate) is_on_grid: bool,
+    /// When the entries were so, if nobody can be asked whether they still are.
+    pub(crate) old_since: Option<SystemTime>,
     /// Further pages about the directory: what the link says, and where it leads.
     pub(crate) links: Vec<(&'static str, String)>,
     pub(crate) entries: Vec<Entry>,
@@ -36,6 +42,12 @@ impl DirectoryPage {
         view.arrange(&mut self.entries);
         let mut body = Html::default();
         self.trail(&mut body);
+        if let Some(since) = self.old_since {
+            body.raw("<p class=\"summary warn\" role=\"status\">The vdrive server isn't connected. This is \
+                      what was here at ");
+            body.text(&moment(since));
+            body.raw("; files can be downloaded, nothing can be changed.</p>\n");
+        }
         self.toolbar(&mut body, view);
         if self.is_writable {
             view.undo(&mut body, &self.here);
@@ -58,14 +70,21 @@ impl DirectoryPage {
         body.raw("<p class=\"summary bad\"><strong>Error reading directory:</strong> ");
         body.text(reason).raw("</p>\n<section>");
         body.element("h2", "What you can do");
-        body.raw(
-            "<ul><li><a href=\"/\">Look whether enough storage servers are connected</a>, then ",
-        );
+        let needed = match self.is_on_grid {
+            true => "enough storage servers are connected",
+            false => "the vdrive server is connected",
+        };
+        body.raw("<ul><li><a href=\"/\">Look whether ")
+            .raw(needed)
+            .raw("</a>, then ");
         body.raw("<a href=\"")
             .text(&self.here)
             .raw("\">try again</a>.</li>\n");
-        body.raw("<li><a href=\"").text(&self.here);
-        body.raw("?t=info\">Check and repair it</a>.</li></ul></section>");
+        if self.is_on_grid {
+            body.raw("<li><a href=\"").text(&self.here);
+            body.raw("?t=info\">Check and repair it</a>.</li>");
+        }
+        body.raw("</ul></section>");
         body.raw("<p>No upload forms: directory is unreadable</p>");
         html::page_with_heading(&self.title, &self.heading, &body)
     }
@@ -122,9 +141,9 @@ impl DirectoryPage {
 }
 
 /// The way from a root to a directory below it, for [`DirectoryPage::trail`].
-pub(crate) fn trail(root: (&str, String), below: &[Vec<u8>]) -> Vec<(String, String)> {
+pub(crate) fn trail(root: (String, String), below: &[Vec<u8>]) -> Vec<(String, String)> {
     let (name, mut path) = root;
-    let mut trail = vec![(name.to_owned(), path.clone())];
+    let mut trail = vec![(name, path.clone())];
     for part in below.iter().filter(|part| !part.is_empty()) {
         path += &quote(part);
         path.push('/');
