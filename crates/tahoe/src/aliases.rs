@@ -1,7 +1,8 @@
 //! Aliases: short names for directories, kept in `private/aliases`, and the paths that use them.
 //!
 //! The file belongs to both programs: UTF-8, one `name: capability` a line, `#` for comments.
-//! `private/root_dir.cap` gives the alias `tahoe` unless the file does.
+//! `private/root_dir.cap` gives the alias `tahoe` unless the file does. `vdrive` is the node's shared
+//! drive, and `NAME@vdrive` the one that the node knows by that name, unless the file says otherwise.
 
 use crate::error::{CommandError, Result};
 use crate::quote::{quoted, quoted_if_needed, quoted_path};
@@ -17,6 +18,11 @@ use tahoe_caps::{Cap, Target, cap_text_of_argument, has_uri_prefix};
 /// The alias of paths that name none.
 pub(crate) const DEFAULT_ALIAS: &str = "tahoe";
 
+/// What stands for a shared drive, unless there is an alias of that name.
+const DRIVE: &str = "vdrive";
+/// The drive that needn't be named.
+const DEFAULT_DRIVE: &str = "default";
+
 /// What Python's `quote` leaves as it is, `/` excepted.
 const TO_QUOTE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -30,11 +36,19 @@ pub(crate) struct Aliases {
     caps: BTreeMap<String, String>,
 }
 
-/// A place on the grid: a capability, and a path below it.
+/// What a path on the grid begins with.
+#[derive(Clone, PartialEq, Eq)]
+enum Root {
+    /// A capability.
+    Cap(String),
+    /// A shared drive, by the name that the node knows.
+    Drive(String),
+}
+
+/// A place on the grid: a capability or a shared drive, and a path below it.
 #[derive(Clone)]
 pub(crate) struct Location {
-    /// A capability.
-    root: String,
+    root: Root,
     /// Names with slashes in between; empty for the root itself.
     pub(crate) path: String,
 }
@@ -109,10 +123,12 @@ impl Aliases {
         match text.split_once(':') {
             // A colon further down is part of a name.
             Some((alias, path)) if !alias.contains('/') => {
-                if !self.contains(alias) {
-                    return Err(unknown(alias));
+                if self.contains(alias) {
+                    return self.below(alias, path.to_owned()).map(Place::Grid);
                 }
-                self.below(alias, path.to_owned()).map(Place::Grid)
+                let root = drive_of(alias).ok_or_else(|| unknown(alias))?;
+                let path = path.to_owned();
+                Ok(Place::Grid(Location { root, path }))
             }
             _ => Ok(Place::Local(text.to_owned())),
         }
@@ -127,8 +143,18 @@ impl Aliases {
             ))
             .hint("Correct its line in private/aliases of the node directory.")
         })?;
+        let root = Root::Cap(root);
         Ok(Location { root, path })
     }
+}
+
+/// The shared drive that a word before a colon stands for.
+fn drive_of(word: &str) -> Option<Root> {
+    let name = match word.strip_suffix(DRIVE)? {
+        "" => DEFAULT_DRIVE,
+        name => name.strip_suffix('@').filter(|name| !name.is_empty())?,
+    };
+    Some(Root::Drive(name.to_owned()))
 }
 
 fn read_lines(text: &str, file: &Path, caps: &mut BTreeMap<String, String>) -> Result {
@@ -235,14 +261,18 @@ impl Location {
     /// A place below a capability.
     pub(crate) fn new(root: &str, path: &str) -> Self {
         Self {
-            root: root.to_owned(),
+            root: Root::Cap(root.to_owned()),
             path: path.to_owned(),
         }
     }
 
     /// Where the node serves it, with nothing after the capability for the root itself.
     pub(crate) fn url_path(&self) -> String {
-        let root = format!("uri/{}", url_quoted(&self.root));
+        let root = match &self.root {
+            Root::Cap(cap) => format!("uri/{}", url_quoted(cap)),
+            Root::Drive(name) if name == DEFAULT_DRIVE => "vdrive".to_owned(),
+            Root::Drive(name) => format!("vdrives/{}", url_quoted(name)),
+        };
         match self.path.as_str() {
             "" => root,
             path => format!("{root}/{}", url_quoted_path(path)),
@@ -257,6 +287,20 @@ impl Location {
         self
     }
 
+    /// Whether both are in one shared drive, where something can be moved in one step.
+    pub(crate) fn shares_drive_with(&self, other: &Self) -> bool {
+        matches!(self.root, Root::Drive(_)) && self.root == other.root
+    }
+
+    /// The directory that holds it, if it isn't the root itself.
+    pub(crate) fn parent(&self) -> Option<Self> {
+        let path = self.path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        (!self.path.is_empty()).then(|| Self {
+            root: self.root.clone(),
+            path: path.to_owned(),
+        })
+    }
+
     /// The last name of the path.
     pub(crate) fn last_name(&self) -> &str {
         let path = self.path.as_str();
@@ -266,11 +310,12 @@ impl Location {
 
 impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let root = Cap::parse(&self.root);
-        f.debug_struct("Location")
-            .field("root", &root)
-            .field("path", &self.path)
-            .finish()
+        let mut f = f.debug_struct("Location");
+        match &self.root {
+            Root::Cap(cap) => f.field("root", &Cap::parse(cap)),
+            Root::Drive(name) => f.field("drive", name),
+        };
+        f.field("path", &self.path).finish()
     }
 }
 
@@ -304,7 +349,10 @@ mod tests {
     fn parts(place: Place) -> (String, String) {
         match place {
             Place::Local(path) => (String::new(), path),
-            Place::Grid(Location { root, path }) => (root, path),
+            Place::Grid(location) => match location.root {
+                Root::Cap(cap) => (cap, location.path),
+                Root::Drive(name) => (format!("drive {name}"), location.path),
+            },
         }
     }
 
@@ -323,7 +371,9 @@ mod tests {
         check("URI:DIR2:a:b/x y", "URI:DIR2:a:b", "x y");
         check("URI:DIR2:a:b:./x/y", "URI:DIR2:a:b", "x/y");
         check("ro.URI:LIT:a", "ro.URI:LIT:a", "");
-        for wrong in ["home:", ":x", "bad:x"] {
+        check("vdrive:a/b", "drive default", "a/b");
+        check("work@vdrive:", "drive work", "");
+        for wrong in ["home:", ":x", "bad:x", "@vdrive:x", "myvdrive:x"] {
             assert!(aliases.place(wrong).is_err(), "{wrong}");
         }
         assert!(aliases.locate("x").is_err());
@@ -339,6 +389,20 @@ mod tests {
         assert_eq!(location.url_path(), format!("{start}a/b%3A7"));
         let secret = DIRECTORY.split(':').nth(2).unwrap();
         assert!(!format!("{location:?}").contains(secret));
+    }
+
+    #[test]
+    fn an_alias_comes_before_the_shared_drive() {
+        let place = |text: &str| parts(aliases(text).place("vdrive:x").unwrap());
+        assert_eq!(place("").0, "drive default");
+        assert_eq!(place(&format!("vdrive: {DIRECTORY}")).0, DIRECTORY);
+        let locate = |text| aliases("").locate(text).unwrap();
+        let (one, other) = (locate("vdrive:a/b"), locate("work@vdrive:c d"));
+        assert_eq!(one.url_path(), "vdrive/a/b");
+        assert_eq!(one.parent().unwrap().url_path(), "vdrive/a");
+        assert_eq!(other.url_path(), "vdrives/work/c%20d");
+        assert!(other.parent().unwrap().parent().is_none());
+        assert!(one.shares_drive_with(&locate("vdrive:")) && !one.shares_drive_with(&other));
     }
 
     #[test]

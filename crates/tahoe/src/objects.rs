@@ -1,5 +1,6 @@
 //! What a node says about a file or directory: the answers to `t=json`.
 
+use crate::aliases::url_quoted;
 use crate::error::{CommandError, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -27,6 +28,11 @@ pub(crate) struct GridObject {
 pub(crate) struct Attributes {
     pub(crate) rw_uri: Option<String>,
     pub(crate) ro_uri: Option<String>,
+    /// Where a directory of a shared drive is at its node; it has no capability.
+    url: Option<String>,
+    /// Whether that directory may be changed.
+    #[serde(default)]
+    pub(crate) writable: bool,
     #[serde(default)]
     pub(crate) mutable: bool,
     /// In bytes; missing, a number or null.
@@ -64,6 +70,20 @@ impl GridObject {
             .flatten()
             .map(String::as_str)
             .find(|cap| !cap.is_empty())
+    }
+
+    /// Where the node serves it: by its capability, or else by its path in a shared drive.
+    pub(crate) fn url_path(&self) -> Option<String> {
+        match self.best_cap() {
+            Some(cap) => Some(format!("uri/{}", url_quoted(cap))),
+            None => self.drive_url_path(),
+        }
+    }
+
+    /// Where a directory of a shared drive is.
+    pub(crate) fn drive_url_path(&self) -> Option<String> {
+        let url = self.attributes.url.as_deref();
+        url.map(|url| url.trim_matches('/').to_owned())
     }
 
     /// The size in bytes, if it is known.

@@ -1,9 +1,11 @@
 //! `tahoe mv` and `tahoe ln`: move a link, or make another one.
 
 use crate::Context;
+use crate::aliases::{Location, url_quoted};
 use crate::error::{CommandError, Result};
 use crate::file_store::{Call, FileStore, FileStoreOptions, block_on};
 use crate::http;
+use crate::objects::GridObject;
 use clap::Args;
 use hyper::{Method, StatusCode};
 
@@ -76,14 +78,15 @@ impl Links {
 
     async fn link(&self, store: &FileStore, mode: Mode) -> Result {
         let from = store.aliases.locate(&self.from)?;
-        let object = store.object(&from, "Error").await?;
-        let cap = object.best_cap().ok_or_else(|| {
-            CommandError::failed("the node does not tell the capability of what is to be linked")
-        })?;
         let to = store.aliases.locate(&self.to)?;
+        if mode == Mode::Move && from.shares_drive_with(&to) {
+            return move_in_drive(store, &from, &to).await;
+        }
+        let object = store.object(&from, "Error").await?;
+        let cap = object.best_cap().ok_or_else(|| no_cap(&object))?;
         let mut url = to.url_path();
         if url.ends_with('/') {
-            url.push_str(&crate::aliases::url_quoted(from.last_name()));
+            url.push_str(&url_quoted(from.last_name()));
         }
         url.push_str("?t=uri&replace=only-files");
         let call = Call::put(url).with(cap.to_owned());
@@ -109,4 +112,30 @@ impl Links {
         }
         Ok(())
     }
+}
+
+fn no_cap(object: &GridObject) -> CommandError {
+    CommandError::failed(match object.drive_url_path() {
+        Some(_) => "a directory of a shared drive has no other place than its own",
+        None => "the node does not tell the capability of what is to be linked",
+    })
+}
+
+/// Moves something within a shared drive, in one step; directories too, which have no capability.
+async fn move_in_drive(store: &FileStore, from: &Location, to: &Location) -> Result {
+    let root = || CommandError::failed("Error: the shared drive itself can't be moved");
+    let directory = from.parent().ok_or_else(root)?;
+    let (to_directory, to_name) = match to.path.is_empty() || to.path.ends_with('/') {
+        true => (to.clone(), from.last_name()),
+        false => (to.parent().ok_or_else(root)?, to.last_name()),
+    };
+    let to_directory = to_directory.url_path();
+    let url = format!(
+        "{}?t=relink&replace=only-files&from_name={}&to_name={}&to_dir={}",
+        directory.url_path(),
+        url_quoted(from.last_name()),
+        url_quoted(to_name),
+        url_quoted(&format!("/{}", to_directory.trim_end_matches('/'))),
+    );
+    store.ask(Call::post(url), "Error").await.map(drop)
 }

@@ -19,6 +19,9 @@ use hyper::Method;
 pub(crate) struct Unlink {
     #[command(flatten)]
     store: FileStoreOptions,
+    /// In a shared drive: also a directory that isn't empty, with all that is in it
+    #[arg(short, long)]
+    recursive: bool,
     /// What to unlink: a path, not a mere capability or alias
     #[arg(value_name = "PATH")]
     path: String,
@@ -33,7 +36,12 @@ impl Unlink {
                 "\n'tahoe unlink' can only unlink directory entries, so a path must be given.";
             return Err(CommandError::failed(message));
         }
-        let call = Call::new(Method::DELETE, location.url_path());
+        let arguments = match self.recursive {
+            true => "?recursive=true",
+            false => "",
+        };
+        let url = format!("{}{arguments}", location.url_path());
+        let call = Call::new(Method::DELETE, url);
         let line = block_on(async {
             let response = store.ask(call, "ERROR").await?;
             Ok(http::status_line(&response))

@@ -14,36 +14,43 @@ use std::collections::BTreeMap;
 
 /// A directory and what was in it before.
 pub(super) struct GridDirectory {
-    /// `None` if we may not write it.
-    write_cap: Option<String>,
+    /// Where it may be written; `None` if we may not.
+    url_path: Option<String>,
     children: BTreeMap<String, GridObject>,
 }
 
 impl GridDirectory {
     /// A directory as the node describes it.
     pub(super) fn of(object: GridObject) -> Self {
+        let drive = object.drive_url_path();
         let attributes = object.attributes;
+        let write_cap = attributes.rw_uri.filter(|cap| !cap.is_empty());
+        let by_cap = write_cap.map(|cap| format!("uri/{}", url_quoted(&cap)));
         Self {
-            write_cap: attributes.rw_uri.filter(|cap| !cap.is_empty()),
+            url_path: by_cap.or(drive.filter(|_| attributes.writable)),
             children: attributes.children,
         }
     }
 
     /// A directory that was just made.
-    pub(super) fn made(write_cap: String) -> Self {
+    /// The node answered with its write capability, or its path in a shared drive.
+    pub(super) fn made(answer: &str) -> Self {
+        let url_path = match answer.strip_prefix('/') {
+            Some(path) => path.trim_end_matches('/').to_owned(),
+            None => format!("uri/{}", url_quoted(answer)),
+        };
         Self {
-            write_cap: Some(write_cap),
+            url_path: Some(url_path),
             children: BTreeMap::new(),
         }
     }
 
-    fn url_path(&self) -> Result<String> {
-        let cap = self.write_cap.as_deref().ok_or_else(|| {
+    fn url_path(&self) -> Result<&str> {
+        self.url_path.as_deref().ok_or_else(|| {
             CommandError::failed("cannot copy into a directory that may only be read").hint(
                 "You need its write capability, which begins with URI:DIR2: or URI:DIR2-MDMF:.",
             )
-        })?;
-        Ok(format!("uri/{}", url_quoted(cap)))
+        })
     }
 
     /// Where to put new contents of a mutable file that is there under this name.
@@ -107,10 +114,10 @@ impl GridDirectory {
             let cap = store
                 .ask_text(Call::post(url), "Error during mkdir")
                 .await?;
-            return Ok(Self::made(cap));
+            return Ok(Self::made(&cap));
         };
         let what = "Error examining target directory";
-        let url = format!("uri/{}", url_quoted(child.best_cap().unwrap_or_default()));
+        let url = child.url_path().unwrap_or_default();
         let object = store.find(&url, what).await?;
         let mut object = object.ok_or_else(|| CommandError::failed(format!("{what}: gone")))?;
         // What the link says decides, not what the node might know besides.

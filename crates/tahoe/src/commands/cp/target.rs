@@ -89,7 +89,7 @@ impl Target {
                 let url_path = url_path.trim_end_matches('/');
                 let call = Call::post(format!("{url_path}?t=mkdir"));
                 let cap = store.ask_text(call, "Error during mkdir").await?;
-                Ok(DirectoryTarget::Grid(GridDirectory::made(cap)))
+                Ok(DirectoryTarget::Grid(GridDirectory::made(&cap)))
             }
             Self::File(_) => Err(CommandError::failed("the target is not a directory")),
         }

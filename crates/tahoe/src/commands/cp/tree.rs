@@ -186,7 +186,7 @@ async fn read_child(
             quoted(name)
         )));
     }
-    let url = format!("uri/{}", crate::aliases::url_quoted(cap));
+    let url = child.url_path().unwrap_or_default();
     let what = "Error examining source directory";
     let object = store.find(&url, what).await?;
     let object = object.ok_or_else(|| CommandError::failed(format!("{what}: not found")))?;

@@ -35,7 +35,7 @@ fn cells(name: &str, object: &GridObject, columns: Columns, clock: &Clock) -> Ve
     let attributes = &object.attributes;
     let is_there = |cap: &Option<String>| cap.as_deref().is_some_and(|cap| !cap.is_empty());
     let is_readable = is_there(&attributes.ro_uri);
-    let is_writable = is_there(&attributes.rw_uri);
+    let is_writable = is_there(&attributes.rw_uri) || attributes.writable;
     let (kind, mark, size) = match object.kind {
         ObjectKind::Directory => ('d', "/", "-".to_owned()),
         ObjectKind::File => ('-', if is_writable { "*" } else { "" }, size(object)),
