@@ -34,11 +34,15 @@ pub struct NewNode {
     pub privacy: Privacy,
 }
 
-/// What a new introducer shall be.
+/// What a new node shall be that serves a grid's nodes and isn't a client.
 #[derive(Debug, Clone)]
-pub struct NewIntroducer {
+pub struct NewService {
     /// Where it listens.
     pub listen: Listen,
+    /// Whether it is an introducer.
+    pub introducer: bool,
+    /// Whether it keeps a shared drive.
+    pub vdrive: bool,
     /// Whether others may learn the machine's address.
     pub privacy: Privacy,
 }
@@ -162,17 +166,23 @@ impl NewNode {
     }
 }
 
-impl NewIntroducer {
+impl NewService {
     /// Creates the directory, as [`NewNode::create`] does.
     pub fn create(&self, directory: &Path) -> Result<(), CreateError> {
         let (port, location) = self.listen.addresses()?;
-        let tahoe_cfg = node_section("", "", (&port, &location), self.privacy)?;
+        let mut tahoe_cfg = node_section("", "", (&port, &location), self.privacy)?;
+        if self.vdrive {
+            tahoe_cfg += VDRIVE_SECTION;
+        }
         claim(directory)?;
         let private = directory.join("private");
         files::create_private_directory(&private).map_err(|source| at(&private, source))?;
         write(&directory.join("tahoe.cfg"), &tahoe_cfg, Readers::Everyone)?;
-        let tac = directory.join("tahoe-introducer.tac");
-        write(&tac, TAC, Readers::Everyone)
+        let tac = match self.introducer {
+            true => "tahoe-introducer.tac",
+            false => "tahoe-vdrive.tac",
+        };
+        write(&directory.join(tac), TAC, Readers::Everyone)
     }
 }
 
@@ -232,6 +242,15 @@ const HEADER: &str = "\
 
 # The settings of the Tahoe-LAFS node in this directory. They are read when the
 # node starts. A percent sign in a value is written twice.
+
+";
+
+const VDRIVE_SECTION: &str = "\
+[vdrive]
+# Whether this node keeps a shared drive.
+enabled = true
+# Where its tree of names is. Without this line, in private/vdrive.sqlite.
+#database = postgresql://USER:PASSWORD@HOST/DATABASE
 
 ";
 

@@ -70,8 +70,10 @@ pub enum DirectoryError {
 pub enum NodeKind {
     /// A client, a storage server or both.
     Client,
-    /// An introducer.
+    /// An introducer, which may keep a shared drive as well.
     Introducer,
+    /// A vdrive server.
+    Vdrive,
 }
 
 /// The files that a client of Tahoe as it was announced was given.
@@ -120,6 +122,8 @@ impl NodeDirectory {
             Some(NodeKind::Client)
         } else if tac.contains("introducer") {
             Some(NodeKind::Introducer)
+        } else if tac.contains("vdrive") {
+            Some(NodeKind::Vdrive)
         } else {
             None
         })
@@ -140,6 +144,11 @@ impl NodeDirectory {
     /// Writes a file that everyone may read.
     pub fn write(&self, name: &str, content: &str) -> Result<(), DirectoryError> {
         write_text(&self.file(name), content, Readers::Everyone)
+    }
+
+    /// Writes a file that only its owner may read.
+    pub fn write_secret(&self, name: &str, content: &str) -> Result<(), DirectoryError> {
+        write_text(&self.file(name), content, Readers::Owner)
     }
 
     /// Writes a file in `private`.
@@ -215,15 +224,16 @@ impl NodeDirectory {
         self.lasting_furl("storage.furl", tub, hints)
     }
 
-    /// The same for an introducer's `private/introducer.furl`; where older versions had it, in the
-    /// node directory, it is moved from.
+    /// The same for an introducer's `private/introducer.furl`. Where older versions had it, in the
+    /// node directory, it is moved from, unless both are the same.
     pub fn introducer_furl(&self, tub: TubId, hints: &[String]) -> Result<Furl, DirectoryError> {
         const NAME: &str = "introducer.furl";
         let (old, new) = (self.file(NAME), self.private_file(NAME));
-        if old.exists() {
-            if new.exists() {
+        if old.exists() && new.exists() {
+            if swissnum(&old)? != swissnum(&new)? {
                 return Err(DirectoryError::TwoFurls { old, new });
             }
+        } else if old.exists() {
             let moved = std::fs::rename(&old, &new);
             moved.map_err(|source| io_error("move", &old, source))?;
         }
@@ -326,6 +336,12 @@ pub fn random_signing_key() -> Result<SigningKey, DirectoryError> {
     Ok(SigningKey::from_seed(&*random_bytes::<32>()?))
 }
 
+/// The name that a FURL in a file ends with.
+fn swissnum(path: &Path) -> Result<Option<Swissnum>, DirectoryError> {
+    let text = read_text(path)?.map(Zeroizing::new);
+    Ok(text.and_then(|text| Some(Furl::parse(&text).ok()?.swissnum)))
+}
+
 fn io_error(step: &'static str, path: &Path, source: io::Error) -> DirectoryError {
     let path = path.to_owned();
     DirectoryError::Io { step, path, source }
@@ -354,7 +370,7 @@ fn list_names(path: &Path) -> Result<Vec<String>, DirectoryError> {
     Ok(names)
 }
 
-fn random_bytes<const N: usize>() -> Result<Zeroizing<[u8; N]>, DirectoryError> {
+pub(crate) fn random_bytes<const N: usize>() -> Result<Zeroizing<[u8; N]>, DirectoryError> {
     let mut bytes = Zeroizing::new([0; N]);
     match rand::rngs::SysRng.try_fill_bytes(&mut *bytes) {
         Ok(()) => Ok(bytes),

@@ -1,26 +1,20 @@
-//! Which introducers a node uses.
-//!
-//! They stand in `private/introducers.yaml`, a mapping `introducers: {PETNAME: {furl: …}}`, each with
-//! an optional `connections: {tcp: HANDLER}` for another way to it than tahoe.cfg's. One more,
-//! called `default`, may be in tahoe.cfg as `[client] introducer.furl`, or in a file `introducer.furl`
-//! in the node directory, as when Tahoe was young. Two places that say different things of `default`
-//! are an error that names both.
+//! Which introducers a node uses: see [`named_furls`](crate::named_furls) for where they stand.
 
 use crate::config::Settings;
 use crate::directory::{DirectoryError, NodeDirectory};
-use foolscap::{BadFurl, Furl};
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use crate::named_furls::{Kind, NamedFurl, NamedFurlsError, list_of_one};
+use foolscap::Furl;
 use std::path::PathBuf;
 use tahoe_client::ConnectionOverrides;
 use zeroize::Zeroizing;
 
-/// Most introducers that a node uses.
-const MAX_INTRODUCERS: usize = 100;
-const DEFAULT: &str = "default";
-const YAML: &str = "private/introducers.yaml";
-const TAHOE_CFG: &str = "tahoe.cfg [client] introducer.furl";
-const FILE: &str = "the file introducer.furl";
+const INTRODUCERS: Kind<Furl> = Kind {
+    option: "introducer",
+    list: "introducers",
+    what: "an introducer",
+    parse: |text| Ok(Furl::parse(text)?),
+    text: Furl::to_text,
+};
 
 /// An introducer that a node uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,98 +29,14 @@ pub struct IntroducerEntry {
     pub connections: ConnectionOverrides,
 }
 
-/// It can't be told which introducers a node uses.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IntroducersError {
-    /// A file can't be read.
-    #[error(transparent)]
-    Directory(#[from] DirectoryError),
-    /// The file isn't a list of introducers.
-    #[error("private/introducers.yaml is not a list of introducers")]
-    BadList(#[source] serde_yaml_ng::Error),
-    /// A name that can't be part of the name of a file.
-    #[error("an introducer cannot be called {0:?}: '/' must not be in its name")]
-    BadPetname(String),
-    /// A FURL can't be read; it isn't shown, since it is a secret.
-    #[error("{place} does not hold the FURL of an introducer")]
-    BadFurl {
-        /// Where it stands.
-        place: String,
-        /// What is wrong with it.
-        source: BadFurl,
-    },
-    /// Two places name the introducer `default`.
-    #[error("{0} and {1} name different introducers: keep the right one and remove the other")]
-    Contradiction(&'static str, &'static str),
-    /// `default` is in both places that newer nodes have for it.
-    #[error(
-        "the introducer 'default' is in both {TAHOE_CFG} and {YAML}: remove it from one of them"
-    )]
-    Twice,
-    /// There are too many.
-    #[error("{YAML} names more than {MAX_INTRODUCERS} introducers")]
-    TooMany,
-}
-
-#[derive(Deserialize, Default)]
-struct IntroducersFile {
-    #[serde(default)]
-    introducers: Option<BTreeMap<String, RawEntry>>,
-}
-
-#[derive(Deserialize)]
-struct RawEntry {
-    furl: String,
-    #[serde(default)]
-    connections: Option<ConnectionOverrides>,
-}
-
-/// An introducer as it is written down.
-#[derive(Clone)]
-struct Listed {
-    furl: Furl,
-    connections: ConnectionOverrides,
-}
-
-impl From<Furl> for Listed {
-    fn from(furl: Furl) -> Self {
-        let connections = ConnectionOverrides::default();
-        Self { furl, connections }
-    }
-}
-
 impl NodeDirectory {
     /// The introducers that the node uses, by their names.
     pub fn introducers(
         &self,
         settings: &Settings,
-    ) -> Result<Vec<IntroducerEntry>, IntroducersError> {
-        let mut listed = self.listed_introducers()?;
-        if listed.len() > MAX_INTRODUCERS {
-            return Err(IntroducersError::TooMany);
-        }
-        let mut place = YAML;
-        if let Some(furl) = &settings.client.introducer {
-            let old = listed.insert(DEFAULT.to_owned(), furl.clone().into());
-            if old.is_some() {
-                return Err(IntroducersError::Twice);
-            }
-            place = TAHOE_CFG;
-        }
-        if let Some(text) = self
-            .read("introducer.furl")?
-            .filter(|text| !text.is_empty())
-        {
-            let furl = parse(&text, FILE)?;
-            let known = listed
-                .entry(DEFAULT.to_owned())
-                .or_insert_with(|| furl.clone().into());
-            if known.furl != furl {
-                return Err(IntroducersError::Contradiction(FILE, place));
-            }
-        }
-        let entry = |(petname, Listed { furl, connections }): (String, Listed)| {
+    ) -> Result<Vec<IntroducerEntry>, NamedFurlsError> {
+        let furls = self.named_furls(&INTRODUCERS, settings.client.introducer.clone())?;
+        let entry = |(petname, NamedFurl { furl, connections }): (String, NamedFurl<Furl>)| {
             let cache = self.private_file(&format!("introducer_{petname}_cache.yaml"));
             IntroducerEntry {
                 petname,
@@ -135,7 +45,7 @@ impl NodeDirectory {
                 connections,
             }
         };
-        Ok(listed.into_iter().map(entry).collect())
+        Ok(furls.into_iter().map(entry).collect())
     }
 
     /// Makes this introducer the node's only one, called `default`, in `private/introducers.yaml`.
@@ -143,44 +53,20 @@ impl NodeDirectory {
         let text = introducers_yaml(&furl.to_text());
         self.write_private("introducers.yaml", &text)
     }
-
-    fn listed_introducers(&self) -> Result<BTreeMap<String, Listed>, IntroducersError> {
-        let Some(text) = self.read(YAML)? else {
-            return Ok(BTreeMap::new());
-        };
-        let file: Option<IntroducersFile> =
-            serde_yaml_ng::from_str(&text).map_err(IntroducersError::BadList)?;
-        let listed = file.unwrap_or_default().introducers.unwrap_or_default();
-        let entry = |(petname, entry): (String, RawEntry)| {
-            if petname.is_empty() || petname.contains(['/', '\0']) {
-                return Err(IntroducersError::BadPetname(petname));
-            }
-            let furl = parse(&entry.furl, &format!("{YAML}, {petname:?},"))?;
-            let connections = entry.connections.unwrap_or_default();
-            Ok((petname, Listed { furl, connections }))
-        };
-        listed.into_iter().map(entry).collect()
-    }
 }
 
 /// The list of one introducer: a secret.
 pub(crate) fn introducers_yaml(furl: &str) -> Zeroizing<String> {
-    // JSON strings are YAML strings.
-    let furl = serde_json::Value::from(furl);
-    Zeroizing::new(format!("introducers:\n  default:\n    furl: {furl}\n"))
-}
-
-fn parse(text: &str, place: &str) -> Result<Furl, IntroducersError> {
-    Furl::parse(text).map_err(|source| {
-        let place = place.to_owned();
-        IntroducersError::BadFurl { place, source }
-    })
+    list_of_one(INTRODUCERS.list, furl)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::named_furls::MOST_FURLS;
 
+    const YAML: &str = "private/introducers.yaml";
+    const TAHOE_CFG: &str = "tahoe.cfg [client] introducer.furl";
     const ONE: &str = "pb://y3o76xcnlz2ozxc252v7sv5infn4cats@tcp:127.0.0.1:1/secret";
     const OTHER: &str = "pb://y3o76xcnlz2ozxc252v7sv5infn4cats@tcp:127.0.0.1:1/secret2";
 
@@ -274,7 +160,7 @@ mod tests {
             assert!(error.starts_with(expected), "{yaml}: {error}");
         }
         assert!(introducers(None, None, Some("secret")).is_err());
-        let many: Vec<String> = (0..=MAX_INTRODUCERS)
+        let many: Vec<String> = (0..=MOST_FURLS)
             .map(|number| format!("p{number}: {{furl: '{ONE}'}}"))
             .collect();
         let many = format!("introducers: {{{}}}", many.join(", "));

@@ -10,10 +10,12 @@ mod announcement;
 mod certificates;
 mod create;
 mod directory;
+mod drives;
 mod files;
 mod furl;
 mod introducers;
 mod logs;
+mod named_furls;
 mod node;
 mod running_process;
 mod tub_address;
@@ -23,14 +25,15 @@ mod unused_keys;
 
 pub use announcement::{AnnouncementError, ServerChange, StorageAnnouncement, add_servers};
 pub use certificates::{AddCertificateError, add_grid_manager_certificate};
-pub use create::{CreateError, Listen, NewIntroducer, NewNode, Privacy};
+pub use create::{CreateError, Listen, NewNode, NewService, Privacy};
 pub use directory::{DirectoryError, NodeDirectory, NodeKind, random_signing_key};
 pub use foolscap::{BadFurl, Furl};
-pub use introducers::{IntroducerEntry, IntroducersError};
+pub use introducers::IntroducerEntry;
 pub use logs::{
     DestinationError, EliotDestination, LogError, LogOptions, Logs, RotatingFile, Rotation,
 };
-pub use node::{IntroducerNode, Node, StartError, raise_file_limit};
+pub use named_furls::NamedFurlsError;
+pub use node::{Node, ServiceNode, StartError, raise_file_limit};
 pub use running_process::{RunningError, RunningProcess};
 pub use tub_address::{AddressError, TubListening};
 pub use tub_certificate::TubCertificate;

@@ -56,21 +56,40 @@ impl Node {
 
     /// Creates an introducer with a web interface with the program's own `create-introducer`.
     pub fn create_introducer(program: &Program, directory: &Path) -> Self {
-        let (port, web_port) = (free_port(), free_port());
-        let arguments = [
-            "create-introducer".to_owned(),
+        let mut node = Self::create_service(program, directory, &["create-introducer"]);
+        node.give_web_port();
+        node
+    }
+
+    /// Creates a node that isn't a client with this command of the program.
+    pub fn create_service(program: &Program, directory: &Path, command: &[&str]) -> Self {
+        let port = free_port();
+        let mut arguments: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
+        arguments.extend([
             format!("--port=tcp:{port}:interface=127.0.0.1"),
             format!("--location=tcp:127.0.0.1:{port}"),
             directory.display().to_string(),
-        ];
+        ]);
         program.run_well(directory.parent().expect("a folder"), &arguments);
-        let node = Self {
+        Self {
             introducer_port: Some(port),
-            web_port: Some(web_port),
+            ..Self::existing(program, directory)
+        }
+    }
+
+    /// Makes the directory of a client with nothing in it but the files of Tahoe's first release:
+    /// `webport`, and these.
+    pub fn of_first_files(program: &Program, directory: &Path, files: &[(&str, &str)]) -> Self {
+        let port = free_port();
+        std::fs::create_dir(directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
+        let node = Self {
+            web_port: Some(port),
             ..Self::existing(program, directory)
         };
-        let web_port = format!("tcp:{web_port}:interface=127.0.0.1");
-        node.set("node", "web.port", &web_port);
+        node.write_file("webport", format!("{port}\n"));
+        for (name, contents) in files {
+            node.write_file(name, contents);
+        }
         node
     }
 

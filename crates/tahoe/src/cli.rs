@@ -69,6 +69,7 @@ pub(crate) enum Command {
     Demo(commands::demo::Demo),
     CreateNode(Box<commands::create_node::CreateNode>),
     CreateIntroducer(commands::create_introducer::CreateIntroducer),
+    CreateVdrive(commands::create_vdrive::CreateVdrive),
     CreateClient(commands::create_client::CreateClient),
     Run(commands::run::Run),
     CreateAlias(commands::create_alias::CreateAlias),

@@ -97,6 +97,7 @@ fn run(cli: Cli, output: Output) -> Result {
         None => Err(CommandError::usage("must specify a command")),
         Some(Command::CreateNode(command)) => command.run(&context),
         Some(Command::CreateIntroducer(command)) => command.run(&context),
+        Some(Command::CreateVdrive(command)) => command.run(&context),
         Some(Command::CreateClient(command)) => command.run(&context),
         Some(Command::Demo(command)) => command.run(&context),
         Some(Command::Run(command)) => command.run(&context),

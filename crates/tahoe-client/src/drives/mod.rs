@@ -40,15 +40,15 @@ impl Drives {
 }
 
 impl Client {
-    /// Connects to these drives, by name and FURL; must be called inside a tokio runtime, and once.
-    /// The connections end with the tub.
-    pub fn use_drives(&self, tub: &Tub, drives: Vec<(String, DriveFurl)>) {
-        let connect = |(name, furl): (String, DriveFurl)| {
+    /// Connects to these drives, by name and FURL, each through a tub; must be called inside a tokio
+    /// runtime, and once. The connections end with the tubs.
+    pub fn use_drives(&self, drives: Vec<(String, DriveFurl, Tub)>) {
+        let connect = |(name, furl, tub): (String, DriveFurl, Tub)| {
             let options = DriveOptions {
                 cpu: self.pool().clone(),
                 clock: Arc::clone(self.clock()),
             };
-            (Arc::from(name), Drive::connect(tub, furl, options))
+            (Arc::from(name), Drive::connect(&tub, furl, options))
         };
         self.drives
             .get_or_init(|| Drives(drives.into_iter().map(connect).collect()));

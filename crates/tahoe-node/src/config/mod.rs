@@ -7,6 +7,7 @@ mod ini;
 mod names;
 mod settings;
 pub mod values;
+mod vdrive;
 mod webport;
 
 pub use endpoint::{Endpoint, LocationHint, TcpEndpoint};
@@ -17,6 +18,7 @@ pub use settings::{
     SftpSettings, StorageSettings, TcpHandler, TorSettings, TubAddress,
 };
 pub use values::ValueError;
+pub use vdrive::{PostgresqlUrl, VdriveSettings};
 
 use std::path::{Path, PathBuf};
 
@@ -78,7 +80,8 @@ impl Config {
                 source,
             })?;
         let has_hash = value.as_ref().is_some_and(|value| value.contains('#'));
-        if has_hash && option.ends_with(".furl") {
+        // The FURL of a drive carries its key behind one.
+        if has_hash && option.ends_with(".furl") && option != "vdrive.furl" {
             return Err(ConfigError::UnescapedHash {
                 section: section.to_owned(),
                 option: option.to_owned(),

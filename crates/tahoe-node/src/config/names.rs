@@ -51,6 +51,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
         &[
             "introducer.furl",
             "helper.furl",
+            "vdrive.furl",
             "key_generator.furl",
             "shares.needed",
             "shares.happy",
@@ -83,6 +84,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("helper", &["enabled"]),
+    ("vdrive", &["enabled", "database"]),
     (
         "sftpd",
         &[

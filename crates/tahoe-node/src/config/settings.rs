@@ -1,10 +1,11 @@
 //! The settings of tahoe.cfg as types, one struct per section.
 
 use super::values::{self, ValueError};
-use super::{Config, ConfigError, Endpoint, LocationHint, webport};
+use super::{Config, ConfigError, Endpoint, LocationHint, VdriveSettings, webport};
 use foolscap::Furl;
 use std::path::{Path, PathBuf};
 use tahoe_crypto::VerifyingKey;
+use tahoe_vdrive::DriveFurl;
 
 /// All that tahoe.cfg says; relative paths are already joined to the node directory.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Settings {
     pub storage: StorageSettings,
     /// `[helper] enabled`: whether to upload for others.
     pub helper_enabled: bool,
+    /// `[vdrive]`.
+    pub vdrive: VdriveSettings,
     /// `[sftpd]`; `None` unless enabled.
     pub sftp: Option<SftpSettings>,
     /// `[grid_managers]`: petname and key of those whose certificates servers need.
@@ -147,12 +150,14 @@ pub struct I2pSettings {
 }
 
 /// `[client]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ClientSettings {
     /// `introducer.furl`, if it is set.
     pub introducer: Option<Furl>,
     /// `helper.furl`, if it is set.
     pub helper: Option<Furl>,
+    /// `vdrive.furl`, if it is set.
+    pub drive: Option<DriveFurl>,
     /// How many shares suffice for new files (k).
     pub shares_needed: u16,
     /// On how many servers new files must be.
@@ -235,8 +240,8 @@ impl Settings {
         settings.with_files(directory)
     }
 
-    /// Reads and checks the tahoe.cfg of an introducer.
-    pub fn load_introducer(directory: &Path) -> Result<Self, ConfigError> {
+    /// Reads and checks the tahoe.cfg of an introducer or a vdrive server.
+    pub fn load_service(directory: &Path) -> Result<Self, ConfigError> {
         let settings = Self::read(&Config::load(directory)?, directory)?;
         settings.check_privacy()?;
         settings.with_files(directory)
@@ -258,6 +263,12 @@ impl Settings {
         let settings = Self::read(config, directory)?;
         settings.check_privacy()?;
         settings.check_reachable()?;
+        if settings.vdrive.enabled {
+            return Err(ConfigError::Conflict(
+                "[vdrive] enabled is true, but clients and storage servers keep no shared drive: \
+                 make a node for it with 'tahoe create-vdrive' or 'tahoe create-introducer --vdrive'",
+            ));
+        }
         Ok(settings)
     }
 
@@ -270,6 +281,7 @@ impl Settings {
             client: ClientSettings::read(config)?,
             storage: StorageSettings::read(config, directory)?,
             helper_enabled: config.boolean("helper", "enabled", false)?,
+            vdrive: VdriveSettings::read(config)?,
             sftp: sftp(config)?,
             grid_managers: grid_managers(config)?,
             grid_manager_certificates: config
@@ -472,10 +484,18 @@ impl ClientSettings {
             text => furl(text),
         };
         let helper = config.value("client", "helper.furl", helper)?;
+        let drive = |text: &str| match text {
+            "" => Ok(None),
+            text => DriveFurl::parse(text)
+                .map(Some)
+                .map_err(|_| ValueError::NotADriveFurl),
+        };
+        let drive = config.value("client", "vdrive.furl", drive)?;
         let format = config.text("client", "mutable.format")?.unwrap_or_default();
         let settings = Self {
             introducer: introducer.flatten(),
             helper: helper.flatten(),
+            drive: drive.flatten(),
             shares_needed: shares("shares.needed", 1, 3)?,
             shares_happy: shares("shares.happy", 0, 7)?,
             shares_total: shares("shares.total", 1, 10)?,

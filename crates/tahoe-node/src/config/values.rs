@@ -42,6 +42,9 @@ pub enum ValueError {
     /// Not a FURL.
     #[error("must be a FURL such as pb://TUBID@tcp:host:port/name")]
     NotAFurl,
+    /// Not the FURL of a shared drive.
+    #[error("must be the FURL of a shared drive, with its key, such as pb://TUBID@…/name#KEY")]
+    NotADriveFurl,
     /// Not an Ed25519 public key.
     #[error("must be a public key, pub-v0-…")]
     NotAPublicKey,

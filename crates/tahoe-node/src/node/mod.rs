@@ -7,19 +7,20 @@ mod client;
 mod discovery;
 mod exit_trigger;
 mod helper;
-mod introducer;
 mod listen;
+mod service;
 mod shared_port;
 mod storage;
 mod storage_status;
 mod tub;
+mod vdrive;
 mod web;
 
 use crate::announcement::AnnouncementError;
 use crate::config::{ConfigError, Settings};
 use crate::directory::{DirectoryError, NodeDirectory};
-use crate::introducers::IntroducersError;
 use crate::logs::Logs;
+use crate::named_furls::NamedFurlsError;
 use crate::tub_address::AddressError;
 use crate::unavailable::{UnavailableError, refuse_unavailable};
 use crate::unused_keys;
@@ -33,9 +34,10 @@ use tahoe_client::{BlacklistError, Client, ServersFileError};
 use tahoe_storage_api::StorageError;
 use tahoe_storage_http::TlsError;
 use tahoe_storage_server::PickledState;
+use tahoe_vdrive::ServeError;
 use web::WebServer;
 
-pub use introducer::IntroducerNode;
+pub use service::ServiceNode;
 
 /// How long what is under way may take to end when the node stops.
 const GRACE: Duration = Duration::from_secs(3);
@@ -89,15 +91,18 @@ pub enum StartError {
          to true, or remove the file to get a new one"
     )]
     SwissnumNotForHttps,
-    /// It can't be told which introducers to use.
+    /// It can't be told which introducers or shared drives to use.
     #[error(transparent)]
-    Introducers(#[from] IntroducersError),
+    NamedFurls(#[from] NamedFurlsError),
+    /// A shared drive can't be served.
+    #[error("cannot serve the shared drive")]
+    Vdrive(#[from] ServeError),
     /// What the storage server announces of itself can't be put together.
     #[error(transparent)]
     Announcement(#[from] AnnouncementError),
-    /// An introducer doesn't listen.
-    #[error("an introducer must listen: [node] tub.port is disabled in its tahoe.cfg")]
-    IntroducerMustListen,
+    /// An introducer or vdrive server doesn't listen.
+    #[error("an introducer or vdrive server must listen: [node] tub.port is disabled in tahoe.cfg")]
+    ServiceMustListen,
     /// The storage directory can't be opened.
     #[error("cannot open the storage directory {directory}")]
     Storage {
@@ -121,6 +126,8 @@ pub struct Node {
     helper_connection: Option<Tub>,
     /// Listens for the clients of the helper, if no storage server does.
     helper: Option<Tub>,
+    /// Connect to the shared drives.
+    drives: Vec<Tub>,
     exit_trigger: Option<ExitTrigger>,
 }
 
@@ -173,6 +180,7 @@ impl Node {
             discovery: Vec::new(),
             helper_connection: None,
             helper: None,
+            drives: Vec::new(),
             exit_trigger: ExitTrigger::of(directory),
         };
         // Others may come as soon as they hear of this node: it serves already.
@@ -183,7 +191,7 @@ impl Node {
                 return Err(error);
             }
         }
-        if let Err(error) = node.start_helpers(directory, &settings, &identity) {
+        if let Err(error) = node.start_others(directory, &settings, &identity) {
             node.stop().await;
             return Err(error);
         }
@@ -198,13 +206,14 @@ impl Node {
         Ok(node)
     }
 
-    /// The helper that the node is, and the one that it uses.
-    fn start_helpers(
+    /// The shared drives that the node uses, the helper that it is, and the one that it uses.
+    fn start_others(
         &mut self,
         directory: &NodeDirectory,
         settings: &Settings,
         identity: &Identity,
     ) -> Result<(), StartError> {
+        self.drives = vdrive::connect(directory, settings, &self.client)?;
         self.helper_connection = helper::connect(settings, &self.client)?;
         let storage = self.storage.as_ref();
         self.helper = helper::serve(directory, settings, identity, &self.client, storage)?;
@@ -246,11 +255,8 @@ impl Node {
             // Before the storage server, which may be one of its servers.
             stop_client(&self.client, &self.directory).await;
             let helpers = [self.helper_connection, self.helper];
-            for tub in self
-                .discovery
-                .into_iter()
-                .chain(helpers.into_iter().flatten())
-            {
+            let helpers = helpers.into_iter().flatten();
+            for tub in self.discovery.into_iter().chain(self.drives).chain(helpers) {
                 tub.stop().await;
             }
             if let Some(storage) = self.storage {

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::path::Path;
 use tahoe_node::config::Settings;
-use tahoe_node::{Furl, NodeDirectory};
+use tahoe_node::{Furl, NodeDirectory, NodeKind};
 use tokio::runtime::Runtime;
 
 /// Invite somebody to this node's grid
@@ -51,7 +51,12 @@ impl Invite {
     /// What the new node is told.
     fn settings(&self, path: &Path) -> Result<Value> {
         let directory = NodeDirectory::new(path);
-        let own = Settings::load(path).map_err(|error| CommandError::caused_by(&error))?;
+        let kind = directory.kind();
+        let own = match kind.map_err(|error| CommandError::caused_by(&error))? {
+            Some(NodeKind::Introducer) => Settings::load_service(path),
+            _ => Settings::load(path),
+        };
+        let own = own.map_err(|error| CommandError::caused_by(&error))?;
         let furl = introducer(&directory, &own).map_err(|why| {
             let path = path.display();
             let message = format!("Can't find introducer FURL for node '{path}': {why}");

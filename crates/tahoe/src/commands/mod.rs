@@ -10,6 +10,7 @@ pub(crate) mod create_alias;
 pub(crate) mod create_client;
 pub(crate) mod create_introducer;
 pub(crate) mod create_node;
+pub(crate) mod create_vdrive;
 pub(crate) mod debug;
 pub(crate) mod deep_check;
 pub(crate) mod demo;

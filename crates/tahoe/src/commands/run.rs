@@ -9,8 +9,8 @@ use sd_notify::NotifyState;
 use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use tahoe_node::{
-    EliotDestination, IntroducerNode, LogOptions, Logs, Node, NodeDirectory, NodeKind,
-    RunningProcess, StartError,
+    EliotDestination, LogOptions, Logs, Node, NodeDirectory, NodeKind, RunningProcess, ServiceNode,
+    StartError,
 };
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -152,7 +152,7 @@ fn tell_systemd(state: NotifyState<'_>) {
 /// A node of either kind.
 enum Running {
     Client(Box<Node>),
-    Introducer(Box<IntroducerNode>),
+    Service(Box<ServiceNode>),
 }
 
 impl Running {
@@ -166,9 +166,9 @@ impl Running {
                 let node = Node::start_logged(directory, crate::VERSION, Some(logs)).await?;
                 Ok(Self::Client(Box::new(node)))
             }
-            NodeKind::Introducer => {
-                let node = IntroducerNode::start(directory, crate::VERSION).await?;
-                Ok(Self::Introducer(Box::new(node)))
+            NodeKind::Introducer | NodeKind::Vdrive => {
+                let node = ServiceNode::start(directory, kind, crate::VERSION).await?;
+                Ok(Self::Service(Box::new(node)))
             }
         }
     }
@@ -177,7 +177,8 @@ impl Running {
     fn describe(&self) {
         let (kind, web) = match self {
             Self::Client(node) => ("client", node.web_address()),
-            Self::Introducer(node) => ("introducer", node.web_address()),
+            Self::Service(node) if node.introduces() => ("introducer", node.web_address()),
+            Self::Service(node) => ("vdrive server", node.web_address()),
         };
         if let Some(address) = web {
             tracing::info!("the web interface is at http://{address}/");
@@ -188,9 +189,14 @@ impl Running {
                     tracing::info!("storage is served at {address}");
                 }
             }
-            Self::Introducer(node) => {
+            Self::Service(node) => {
                 for address in node.addresses() {
-                    tracing::info!("nodes are introduced at {address}");
+                    if node.introduces() {
+                        tracing::info!("nodes are introduced at {address}");
+                    }
+                    if node.keeps_drive() {
+                        tracing::info!("the shared drive is served at {address}");
+                    }
                 }
             }
         }
@@ -200,14 +206,14 @@ impl Running {
     async fn exit_triggered(&self) {
         match self {
             Self::Client(node) => node.exit_triggered().await,
-            Self::Introducer(node) => node.exit_triggered().await,
+            Self::Service(node) => node.exit_triggered().await,
         }
     }
 
     async fn stop(self) {
         match self {
             Self::Client(node) => node.stop().await,
-            Self::Introducer(node) => node.stop().await,
+            Self::Service(node) => node.stop().await,
         }
     }
 }

@@ -135,6 +135,48 @@ fn what_is_wrong_with_the_configuration_is_said_in_one_line() {
     }
 }
 
+/// A FURL of a shared drive with its key.
+fn drive_furl(name: &str) -> String {
+    let tub = "y3o76xcnlz2ozxc252v7sv5infn4cats";
+    format!("pb://{tub}@tcp:127.0.0.1:1/{name}#w1-{}", "a".repeat(52))
+}
+
+#[test]
+fn two_places_that_contradict_each_other_are_both_named() {
+    let home = tempfile::tempdir().unwrap();
+    let list = format!(
+        "vdrives: {{default: {{furl: '{}'}}}}",
+        drive_furl("secret-list")
+    );
+    let cases = [
+        (
+            "webport",
+            "1",
+            "the file webport and tahoe.cfg [node] web.port differ",
+        ),
+        (
+            "vdrive.furl",
+            &drive_furl("secret-file"),
+            "the file vdrive.furl and tahoe.cfg [client] vdrive.furl name different vdrives",
+        ),
+        (
+            "private/vdrives.yaml",
+            &list,
+            "'default' is in both tahoe.cfg [client] vdrive.furl and private/vdrives.yaml",
+        ),
+    ];
+    for (number, (file, contents, expected)) in cases.into_iter().enumerate() {
+        let name = format!("node{number}");
+        let node = Node::create_gateway(&ours(), &home.path().join(&name), &[]);
+        node.set("client", "vdrive.furl", &drive_furl("secret-option"));
+        node.write_file(file, contents);
+        let refused = run(&ours(), home.path(), &["run", &name]);
+        assert_eq!(refused.code, 1, "{refused:?}");
+        assert!(refused.stderr.contains(expected), "{refused:?}");
+        assert!(!refused.stderr.contains("secret"), "{refused:?}");
+    }
+}
+
 /// The files that tell who a node is.
 fn identity(directory: &Path) -> Vec<String> {
     let files = [

@@ -19,6 +19,7 @@ mod operator;
 mod overlay;
 mod placement;
 mod status;
+mod vdrive;
 mod vectors;
 mod writers;
 

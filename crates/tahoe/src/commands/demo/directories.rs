@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use tahoe_node::config::{Endpoint, Settings, TubAddress};
 use tahoe_node::{
-    DirectoryError, Furl, Listen, NewIntroducer, NewNode, NodeDirectory, Privacy, RunningError,
+    DirectoryError, Furl, Listen, NewNode, NewService, NodeDirectory, Privacy, RunningError,
     RunningProcess,
 };
 
@@ -57,6 +57,18 @@ impl Directories {
             gateway,
             is_new,
         })
+    }
+}
+
+/// Gives the gateway the shared drive that the introducer keeps, which must run. The introducer of a
+/// grid that an older version made keeps none.
+pub(super) fn share_drive(introducer: &NodeDirectory, gateway: &NodeDirectory) -> Result {
+    const FILE: &str = "vdrive.furl";
+    match introducer.read(FILE).map_err(|error| failed(&error))? {
+        Some(furl) => gateway
+            .write_secret(FILE, &format!("{furl}\n"))
+            .map_err(|error| failed(&error)),
+        None => Ok(()),
     }
 }
 
@@ -126,7 +138,11 @@ fn prepare_node(
         create_node(&path, name, role, ports.free()?)?;
     }
     refuse_running(&directory)?;
-    let settings = Settings::load(&path).map_err(|error| failed(&error))?;
+    let settings = match role {
+        Role::Introducer => Settings::load_service(&path),
+        Role::Server | Role::Gateway => Settings::load(&path),
+    };
+    let settings = settings.map_err(|error| failed(&error))?;
     let port = match role {
         Role::Introducer | Role::Server => tub_port(&settings),
         Role::Gateway => settings.node.web_port.as_ref().and_then(tcp_port),
@@ -167,8 +183,10 @@ fn create_node(path: &Path, name: &str, role: Role, port: u16) -> Result {
         privacy: Privacy::Open,
     };
     let created = match role {
-        Role::Introducer => NewIntroducer {
+        Role::Introducer => NewService {
             listen: node.listen,
+            introducer: true,
+            vdrive: true,
             privacy: node.privacy,
         }
         .create(path),

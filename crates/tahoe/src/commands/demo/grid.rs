@@ -1,6 +1,6 @@
 //! The processes of a demo grid.
 
-use super::directories::{Directories, SERVERS};
+use super::directories::{Directories, SERVERS, share_drive};
 use super::process::NodeProcess;
 use crate::error::{CommandError, Result};
 use crate::http::{self, Node};
@@ -48,6 +48,7 @@ impl Grid {
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
+        share_drive(&directories.introducer.0, &directories.gateway.0)?;
         let servers = (1..)
             .zip(&directories.servers)
             .map(|(number, (directory, port))| {

@@ -85,12 +85,18 @@ fn explain(grid: &Grid, output: Output) {
         "
 The grid is up: any 3 of its 5 servers give a file back.
 
-  Web page    {url}
+  Web page      {url}
+  Shared drive  {url}vdrive/
 
 In another terminal, store a file and fetch it with the capability that is printed:
 
   {program} -d {gateway} put README.md
   {program} -d {gateway} get URI:CHK:... copy.md
+
+Put a file into the shared drive, which all who have its FURL see, and list it:
+
+  {program} -d {gateway} cp README.md vdrive:
+  {program} -d {gateway} ls vdrive:
 
 Kill two servers and fetch it once more:
 

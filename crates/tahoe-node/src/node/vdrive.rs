@@ -1,0 +1,109 @@
+//! Shared drives: the one that a node keeps, and those that it uses.
+
+use super::{StartError, tub};
+use crate::config::{PostgresqlUrl, Settings};
+use crate::directory::{DirectoryError, NodeDirectory, random_bytes};
+use crate::named_furls::NamedFurl;
+use foolscap::{IdlePolicy, Limits, Tub, TubIdentity, TubOptions};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tahoe_client::{Client, ConnectionOverrides};
+use tahoe_vdrive::store::{Store, StoreError};
+use tahoe_vdrive::{DirectoryId, DriveFurl, DriveKeys, ServeError, VdriveServer};
+
+/// Most calls of one client of a drive that wait for their answers.
+pub(super) const MAX_CALLS: usize = 1024;
+/// Most references that one client of a drive makes its server keep, or the server it.
+pub(super) const MAX_REFERENCES: usize = 8192;
+/// Largest message of a drive's server: a page of entries.
+const MAX_MESSAGE_BYTES: usize = 4 << 20;
+/// A vdrive server that went away is known to be gone within fifteen seconds.
+const IDLE: IdlePolicy = IdlePolicy {
+    ping_after: Some(Duration::from_secs(5)),
+    disconnect_after: Some(Duration::from_secs(15)),
+};
+
+/// Serves the drive of a node directory in a tub, and writes what its clients need.
+pub(super) async fn serve(
+    directory: &NodeDirectory,
+    database: Option<&PostgresqlUrl>,
+    tub: &Tub,
+) -> Result<VdriveServer, StartError> {
+    let store = match database {
+        None => Store::open_sqlite(&directory.private_file("vdrive.sqlite")).await,
+        Some(url) => Store::open_postgres(url.as_str()).await,
+    };
+    let store = store.map_err(StoreError::from).map_err(ServeError::from)?;
+    let keys = keys(directory, &store).await?;
+    let clock = Arc::new(SystemTime::now);
+    let server = VdriveServer::start(store, tub, clock).await?;
+    let (read_write, read_only) = server.furls();
+    match keys {
+        Some(keys) => {
+            let read_only = DriveFurl {
+                furl: read_only.clone(),
+                keys: DriveKeys::ReadOnly(Box::new(keys.read_keys().clone())),
+            };
+            let furl = read_write.clone();
+            directory.write_drive_furls(&DriveFurl { furl, keys }, &read_only)?;
+        }
+        None => tracing::warn!(
+            "private/vdrive.furl isn't there, so vdrive.furl isn't written anew: who has the \
+             drive's key can still use it"
+        ),
+    }
+    Ok(server)
+}
+
+/// The drive's key. A drive that nobody has used gets one; without the file of one that was used,
+/// only its clients have it.
+async fn keys(directory: &NodeDirectory, store: &Store) -> Result<Option<DriveKeys>, StartError> {
+    if let Some(keys) = directory.drive_keys()? {
+        return Ok(Some(keys));
+    }
+    let entries = store.list(DirectoryId::ROOT, None, 1).await;
+    let trash = store.trash(None, 1).await;
+    let entries = entries.map_err(ServeError::from)?.entries;
+    if !entries.is_empty() || !trash.map_err(ServeError::from)?.is_empty() {
+        return Ok(None);
+    }
+    let keys = tahoe_vdrive::WriteKeys::from_secret(*random_bytes::<32>()?);
+    Ok(Some(DriveKeys::ReadWrite(Box::new(keys))))
+}
+
+/// Connects to the drives of a node; returns the tubs that do so, one for each drive.
+///
+/// They have identities of their own: an introducer that also keeps a drive is connected to already
+/// under the node's.
+pub(super) fn connect(
+    directory: &NodeDirectory,
+    settings: &Settings,
+    client: &Client,
+) -> Result<Vec<Tub>, StartError> {
+    let connect = |(name, NamedFurl { furl, connections })| {
+        let tub = drive_tub(settings, &connections)?;
+        Ok((name, furl, tub))
+    };
+    let drives = directory.drives(settings)?.into_iter().map(connect);
+    let drives = drives.collect::<Result<Vec<_>, StartError>>()?;
+    let tubs = drives.iter().map(|(_, _, tub)| tub.clone()).collect();
+    client.use_drives(drives);
+    Ok(tubs)
+}
+
+fn drive_tub(settings: &Settings, connections: &ConnectionOverrides) -> Result<Tub, StartError> {
+    let identity = TubIdentity::generate();
+    let identity = identity.map_err(|_| DirectoryError::NoRandomness("a certificate"))?;
+    let options = tub::options(settings);
+    let options = TubOptions {
+        handlers: connections.apply(options.handlers.clone(), &tub::available(settings)),
+        idle: IDLE,
+        limits: Limits {
+            message_bytes: MAX_MESSAGE_BYTES,
+            references: MAX_REFERENCES,
+            ..Limits::default()
+        },
+        ..options
+    };
+    Ok(Tub::new(identity, options)?)
+}

@@ -1,0 +1,302 @@
+//! The shared drive: the day that Tahoe's first announcement describes, and the commands.
+
+use crate::ours;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use tahoe_test_support::http::{Request, Response};
+use tahoe_test_support::{Node, Output, wait_until, write_servers};
+
+/// As many as must have shares of a file by default.
+const CLIENTS: usize = 7;
+const SHARES: [&str; 3] = ["--shares-needed=1", "--shares-happy=1", "--shares-total=1"];
+const FORM: &str = "multipart/form-data; boundary=edge";
+
+/// Sends a form as a browser does; a field `file` is a file called `hello.txt`.
+fn submit(node: &Node, path: &str, fields: &[(&str, &str)]) -> Response {
+    let mut body = String::new();
+    for (name, value) in fields {
+        let file_name = match *name {
+            "file" => "; filename=\"hello.txt\"",
+            _ => "",
+        };
+        body += "--edge\r\nContent-Disposition: form-data; name=\"";
+        body += &format!("{name}\"{file_name}\r\n\r\n{value}\r\n");
+    }
+    body += "--edge--\r\n";
+    let request = Request {
+        headers: &[("Content-Type", FORM)],
+        ..Request::new("POST", path)
+    };
+    let answer = request.send(node.web_port(), body.as_bytes());
+    answer.unwrap_or_else(|error| panic!("POST {path}: {error}"))
+}
+
+fn page(node: &Node, path: &str) -> String {
+    let answer = node.request("GET", path, b"");
+    assert_eq!(answer.status, 200, "GET {path}: {}", answer.text());
+    answer.text()
+}
+
+fn names(node: &Node, path: &str) -> Vec<String> {
+    let json = node.request("GET", &format!("{path}?t=json"), b"").json();
+    let children = json[1]["children"].as_object().unwrap();
+    children.keys().cloned().collect()
+}
+
+fn is_old(node: &Node, path: &str) -> bool {
+    let answer = node.request("GET", path, b"");
+    answer.header("x-tahoe-old-since").is_some()
+}
+
+/// Reads a secret that a running node has written for others.
+fn handed_out(node: &Node, name: &str) -> String {
+    let path = node.directory().join(name);
+    let mode = path.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{name}");
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn the_first_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let program = ours();
+    let create = ["create-introducer", "--vdrive"];
+    let mut introducer = Node::create_service(&program, &at("introducer"), &create);
+    introducer.start();
+    let furls = ["introducer.furl", "vdrive.furl"].map(|name| handed_out(&introducer, name));
+    let files = [
+        ("introducer.furl", furls[0].as_str()),
+        ("vdrive.furl", furls[1].as_str()),
+    ];
+    let client = |number| Node::of_first_files(&program, &at(&format!("{number}")), &files);
+    let mut clients: Vec<Node> = (0..CLIENTS).map(client).collect();
+    clients.iter_mut().for_each(Node::spawn);
+    clients.iter_mut().for_each(Node::wait_until_up);
+    clients
+        .iter()
+        .for_each(|client| client.wait_for_servers(CLIENTS));
+    let [one, other] = [&clients[0], &clients[1]];
+    for client in [one, other] {
+        let what = "the drive is connected";
+        wait_until(what, || {
+            client.request("GET", "/vdrive/", b"").status == 200
+        });
+    }
+
+    let status = page(one, "/");
+    assert!(status.contains("Connected to 7 of 7") && status.contains("href=\"/vdrive/\""));
+
+    let upload = [("t", "upload"), ("when_done", "."), ("file", "hello\n")];
+    assert_eq!(submit(one, "/vdrive/", &upload).status, 302);
+    let mkdir = [("t", "mkdir"), ("name", "photos"), ("when_done", ".")];
+    assert_eq!(submit(other, "/vdrive/", &mkdir).status, 302);
+    let listing = page(other, "/vdrive/");
+    assert!(listing.contains(">hello.txt</a>") && listing.contains("href=\"/vdrive/photos/\""));
+    let link = listing.split('"').find(|part| part.starts_with("/file/"));
+    assert_eq!(page(other, link.unwrap()), "hello\n");
+    assert_eq!(page(other, "/vdrive/hello.txt"), "hello\n");
+    let uri = page(one, "/vdrive/hello.txt?t=uri");
+
+    let again = [("t", "upload"), ("file", "in photos\n")];
+    assert_eq!(submit(one, "/vdrive/photos/", &again).status, 200);
+    assert_eq!(page(other, "/vdrive/photos/hello.txt"), "in photos\n");
+    let unlink = [("t", "unlink"), ("name", "photos")];
+    assert_eq!(
+        submit(other, "/vdrive/", &unlink).status,
+        409,
+        "it isn't empty"
+    );
+    let unlink = [("t", "unlink"), ("name", "hello.txt"), ("when_done", ".")];
+    assert_eq!(submit(other, "/vdrive/photos/", &unlink).status, 302);
+    assert!(names(one, "/vdrive/photos/").is_empty());
+    let unlink = [("t", "unlink"), ("name", "photos")];
+    assert_eq!(submit(other, "/vdrive/", &unlink).status, 200);
+    assert_eq!(names(one, "/vdrive/"), ["hello.txt"]);
+
+    introducer.stop();
+    wait_until("the listing is marked as old", || is_old(one, "/vdrive/"));
+    assert!(page(one, "/vdrive/").contains(">hello.txt</a>"));
+    assert_eq!(names(one, "/vdrive/"), ["hello.txt"]);
+    assert_eq!(other.get(&uri), b"hello\n");
+    assert_eq!(page(one, "/vdrive/hello.txt"), "hello\n");
+    let refused = one.request("PUT", "/vdrive/new", b"lost");
+    assert_eq!((refused.status, refused.text().lines().count()), (503, 1));
+
+    introducer.start();
+    let what = "the drive is connected again";
+    wait_until(what, || {
+        one.request("PUT", "/vdrive/new", b"kept").status == 201
+    });
+    wait_until("at the other node", || names(other, "/vdrive/").len() == 2);
+}
+
+/// A vdrive server by itself, a storage server, a gateway that may change the drive, and one that may
+/// only read it and knows it by a name.
+struct Drive {
+    folder: tempfile::TempDir,
+    _nodes: [Node; 2],
+    writer: Node,
+    reader: Node,
+}
+
+impl Drive {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let program = ours();
+        let mut vdrive = Node::create_service(&program, &at("vdrive"), &["create-vdrive"]);
+        let mut server = Node::create_server(&program, &at("server"));
+        vdrive.start();
+        server.start();
+        let gateway = |name| {
+            let node = Node::create_gateway(&program, &at(name), &SHARES);
+            write_servers(&node, &[server.server_entry()]);
+            node
+        };
+        let [mut writer, mut reader] = ["writer", "reader"].map(gateway);
+        let furl = handed_out(&vdrive, "vdrive.furl");
+        writer.set("client", "vdrive.furl", furl.trim());
+        let furl = handed_out(&vdrive, "vdrive-readonly.furl");
+        let list = format!("vdrives:\n  team:\n    furl: '{}'\n", furl.trim());
+        reader.write_file("private/vdrives.yaml", list);
+        for (node, drive) in [(&mut writer, "/vdrive/"), (&mut reader, "/vdrives/team/")] {
+            node.start();
+            node.wait_for_servers(1);
+            let what = "the drive is connected";
+            wait_until(what, || node.request("GET", drive, b"").status == 200);
+        }
+        Self {
+            folder,
+            _nodes: [vdrive, server],
+            writer,
+            reader,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn run(&self, node: &Node, arguments: &[&str]) -> Output {
+        let directory = node.directory().to_str().unwrap();
+        ours().run(self.path(), [&["-d", directory], arguments].concat())
+    }
+
+    /// Runs a command of the writer that must succeed; returns what it prints.
+    fn well(&self, arguments: &[&str]) -> String {
+        let output = self.run(&self.writer, arguments);
+        assert_eq!(output.code, 0, "{arguments:?}: {output:?}");
+        output.stdout
+    }
+}
+
+#[test]
+fn commands_take_the_drive_for_an_alias() {
+    let drive = Drive::start();
+    let write = |name: &str, text: &str| std::fs::write(drive.path().join(name), text).unwrap();
+    write("note", "one\n");
+    drive.well(&["put", "note", "vdrive:note"]);
+    assert_eq!(drive.well(&["get", "vdrive:note"]), "one\n");
+    write("note", "two\n");
+    drive.well(&["put", "note", "vdrive:note"]);
+    assert_eq!(drive.well(&["get", "vdrive:note"]), "two\n");
+    assert_eq!(drive.well(&["mkdir", "vdrive:a/b"]), "/vdrive/a/b/\n");
+
+    std::fs::create_dir_all(drive.path().join("tree/deep/er")).unwrap();
+    write("tree/top", "top\n");
+    write("tree/deep/er/bottom", "bottom\n");
+    drive.well(&["cp", "-r", "tree", "vdrive:a"]);
+    assert_eq!(drive.well(&["ls", "vdrive:a"]), "b\ntree\n");
+    drive.well(&["cp", "-r", "vdrive:a/tree", "."]);
+    drive.well(&["cp", "-r", "vdrive:a/tree", "back"]);
+    let copied = std::fs::read_to_string(drive.path().join("back/tree/deep/er/bottom"));
+    assert_eq!(copied.unwrap(), "bottom\n");
+    drive.well(&["cp", "-r", "vdrive:a/tree", "vdrive:copy"]);
+    assert_eq!(drive.well(&["get", "vdrive:copy/tree/top"]), "top\n");
+
+    drive.well(&["mv", "vdrive:a/tree", "vdrive:moved"]);
+    drive.well(&["mv", "vdrive:note", "vdrive:moved/"]);
+    assert_eq!(drive.well(&["ls", "vdrive:moved"]), "deep\nnote\ntop\n");
+    drive.well(&["ln", "vdrive:moved/note", "vdrive:linked"]);
+    drive.well(&["mkdir", "vdrive:copy/two words"]);
+    drive.well(&["mv", "vdrive:copy/tree/top", "vdrive:copy/two words/"]);
+    assert_eq!(drive.well(&["get", "vdrive:copy/two words/top"]), "top\n");
+    drive.well(&["create-alias", "mine"]);
+    drive.well(&["ln", "vdrive:linked", "mine:from-drive"]);
+    drive.well(&["mv", "mine:from-drive", "vdrive:from-drive"]);
+    assert_eq!(drive.well(&["get", "vdrive:from-drive"]), "two\n");
+    let elsewhere = drive.run(&drive.writer, &["mv", "vdrive:moved", "mine:moved"]);
+    assert_ne!(
+        elsewhere.code, 0,
+        "a directory has no place outside its drive"
+    );
+
+    drive.well(&["backup", "tree", "vdrive:backups"]);
+    assert_eq!(drive.well(&["get", "vdrive:backups/Latest/top"]), "top\n");
+    assert_eq!(drive.well(&["ls", "vdrive:backups"]), "Archives\nLatest\n");
+
+    let refused = drive.run(&drive.writer, &["unlink", "vdrive:moved"]);
+    assert!(
+        refused.code != 0 && refused.stderr.contains("isn't empty"),
+        "{refused:?}"
+    );
+    drive.well(&["unlink", "--recursive", "vdrive:moved"]);
+    drive.well(&["unlink", "vdrive:linked"]);
+    assert_eq!(
+        drive.well(&["ls", "vdrive:"]),
+        "a\nbackups\ncopy\nfrom-drive\n"
+    );
+
+    // Somebody's own alias comes first.
+    drive.well(&["create-alias", "vdrive"]);
+    assert_eq!(drive.well(&["ls", "vdrive:"]), "");
+}
+
+#[test]
+fn a_read_only_furl_reads_and_changes_nothing() {
+    let drive = Drive::start();
+    std::fs::write(drive.path().join("file"), "text\n").unwrap();
+    drive.well(&["put", "file", "vdrive:dir/file"]);
+    let reader = &drive.reader;
+    let read = drive.run(reader, &["get", "team@vdrive:dir/file"]);
+    assert_eq!((read.code, read.stdout.as_str()), (0, "text\n"));
+
+    let cap = page(reader, "/vdrives/team/dir/file?t=uri");
+    let children = format!("{{\"new\": [\"filenode\", {{\"ro_uri\": \"{cap}\"}}]}}");
+    let attempts: &[(&str, &str, &[u8])] = &[
+        ("PUT", "dir/file", b"other"),
+        ("PUT", "new", b"other"),
+        ("PUT", "new?t=uri", cap.as_bytes()),
+        ("PUT", "new?t=mkdir", b""),
+        ("PUT", "new/below", b"other"),
+        ("POST", "?t=upload&name=new", b""),
+        ("POST", "?t=mkdir&name=new", b""),
+        ("POST", "new?t=mkdir", b""),
+        (
+            "POST",
+            "?t=mkdir-with-children&name=new",
+            children.as_bytes(),
+        ),
+        ("POST", "?t=mkdir-immutable&name=new", children.as_bytes()),
+        ("POST", "?t=set_children", children.as_bytes()),
+        ("POST", "?t=unlink&name=dir&recursive=true", b""),
+        ("POST", "?t=rename&from_name=dir&to_name=new", b""),
+        (
+            "POST",
+            "?t=relink&from_name=dir&to_name=new&to_dir=/vdrives/team/dir",
+            b"",
+        ),
+        ("DELETE", "dir/file", b""),
+        ("DELETE", "dir?recursive=true", b""),
+    ];
+    for (method, path, body) in attempts {
+        let answer = reader.request(method, &format!("/vdrives/team/{path}"), body);
+        assert!(answer.status >= 400, "{method} {path}: {}", answer.status);
+    }
+    assert_eq!(names(&drive.writer, "/vdrive/"), ["dir"]);
+    assert_eq!(names(&drive.writer, "/vdrive/dir/"), ["file"]);
+    assert_eq!(page(&drive.writer, "/vdrive/dir/file"), "text\n");
+    assert!(page(reader, "/vdrives/team/").contains("directory is read-only"));
+    assert_eq!(reader.request("GET", "/vdrive/", b"").status, 404);
+}
