@@ -4,7 +4,7 @@ use crate::{ours, run};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use tahoe_test_support::{Output, sample};
+use tahoe_test_support::{Output, sample, wait_until};
 
 fn once(home: &Path, file: &str) -> Output {
     run(&ours(), home, &["demo", "--once", file])
@@ -105,6 +105,11 @@ fn it_tells_what_to_type_notices_losses_and_stops_on_ctrl_c() {
     std::fs::write(home.join("README.md"), sample(2, 100_000)).unwrap();
     let stored = run(&ours(), home, &["-d", "grid/gateway", "put", "README.md"]);
     assert_eq!(stored.code, 0, "{stored:?}");
+    let to_drive = ["-d", "grid/gateway", "cp", "README.md", "vdrive:"];
+    let what = "a file is in the shared drive";
+    wait_until(what, || run(&ours(), home, &to_drive).code == 0);
+    let listed = run(&ours(), home, &["-d", "grid/gateway", "ls", "vdrive:"]);
+    assert_eq!(listed.stdout, "README.md\n");
     let victims = text
         .lines()
         .find_map(|line| line.trim().strip_prefix("kill "));

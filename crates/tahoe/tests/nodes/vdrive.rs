@@ -203,6 +203,8 @@ fn commands_take_the_drive_for_an_alias() {
     assert_eq!(drive.well(&["get", "vdrive:note"]), "two\n");
     assert_eq!(drive.well(&["mkdir", "vdrive:a/b"]), "/vdrive/a/b/\n");
 
+    assert!(drive.well(&["ls", "-l", "vdrive:"]).starts_with("drwx"));
+
     std::fs::create_dir_all(drive.path().join("tree/deep/er")).unwrap();
     write("tree/top", "top\n");
     write("tree/deep/er/bottom", "bottom\n");

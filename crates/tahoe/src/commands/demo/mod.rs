@@ -85,8 +85,8 @@ fn explain(grid: &Grid, output: Output) {
         "
 The grid is up: any 3 of its 5 servers give a file back.
 
-  Web page      {url}
-  Shared drive  {url}vdrive/
+  Web page    {url}
+  Drive       {url}vdrive/
 
 In another terminal, store a file and fetch it with the capability that is printed:
 

@@ -34,7 +34,8 @@ pub(super) fn lines(children: &BTreeMap<String, GridObject>, columns: Columns) -
 fn cells(name: &str, object: &GridObject, columns: Columns, clock: &Clock) -> Vec<String> {
     let attributes = &object.attributes;
     let is_there = |cap: &Option<String>| cap.as_deref().is_some_and(|cap| !cap.is_empty());
-    let is_readable = is_there(&attributes.ro_uri);
+    // What is in a shared drive needs no capability to be read.
+    let is_readable = is_there(&attributes.ro_uri) || object.drive_url_path().is_some();
     let is_writable = is_there(&attributes.rw_uri) || attributes.writable;
     let (kind, mark, size) = match object.kind {
         ObjectKind::Directory => ('d', "/", "-".to_owned()),
