@@ -4,8 +4,8 @@
 //! that an acknowledged change is durable and many of them share the disk's one flush. Reads go
 //! their own way beside it and see what is committed.
 //!
-//! What a change does is written once ([`apply`]), over the few words of SQL that SQLite and
-//! PostgreSQL share ([`sql::Database`]).
+//! What a change does is written once (`apply`), over the few words of SQL that SQLite and
+//! PostgreSQL share (`sql::Database`).
 
 mod apply;
 mod error;
