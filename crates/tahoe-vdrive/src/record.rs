@@ -289,7 +289,9 @@ pub(crate) fn read_body(body: &[u8], child: Option<DirectoryId>) -> Option<Conte
     let created = reader.u64().ok()?;
     let modified = reader.u64().ok()?;
     let padding = reader.rest();
-    let is_padded = padding.len() < PADDING && padding.iter().all(|byte| *byte == 0);
+    let is_padded = body.len().is_multiple_of(PADDING)
+        && padding.len() < PADDING
+        && padding.iter().all(|byte| *byte == 0);
     // What is written in another form than ours would not be written back as it was.
     let name = EntryName::new(name)
         .ok()

@@ -29,6 +29,13 @@ fn place(contents: &Contents) -> Place {
 }
 
 #[test]
+fn a_body_is_padded_to_its_length_and_no_other() {
+    let whole = body(&contents("a"));
+    assert!(read_body(&whole, None).is_some());
+    assert!(read_body(&whole[..whole.len() - 1], None).is_none());
+}
+
+#[test]
 fn what_is_sealed_opens_in_its_place_only() {
     let keys = keys();
     let mut contents = contents("a");
