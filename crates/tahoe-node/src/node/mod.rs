@@ -240,10 +240,7 @@ impl Node {
 
     /// Returns when the file `exit_trigger` says so; never if it wasn't there at the start.
     pub async fn exit_triggered(&self) {
-        match &self.exit_trigger {
-            Some(trigger) => trigger.triggered().await,
-            None => std::future::pending().await,
-        }
+        exit_triggered(self.exit_trigger.as_ref()).await;
     }
 
     /// Stops: no new requests, a few seconds for those under way, everything on disk.
@@ -263,9 +260,22 @@ impl Node {
                 storage.stop().await;
             }
         };
-        if tokio::time::timeout(MAX_STOP_TIME, stopping).await.is_err() {
-            tracing::warn!("the node did not stop in {MAX_STOP_TIME:?}: the rest is cut");
-        }
+        within_stop_time(stopping).await;
+    }
+}
+
+/// Waits for the trigger, for ever if there is none.
+async fn exit_triggered(trigger: Option<&ExitTrigger>) {
+    match trigger {
+        Some(trigger) => trigger.triggered().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Lets a node stop, but not for longer than it may take.
+async fn within_stop_time(stopping: impl Future<Output = ()>) {
+    if tokio::time::timeout(MAX_STOP_TIME, stopping).await.is_err() {
+        tracing::warn!("the node did not stop in {MAX_STOP_TIME:?}: the rest is cut");
     }
 }
 

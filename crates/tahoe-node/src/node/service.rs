@@ -3,7 +3,7 @@
 use super::exit_trigger::ExitTrigger;
 use super::listen::listen;
 use super::web::WebServer;
-use super::{MAX_STOP_TIME, StartError, tub, vdrive};
+use super::{StartError, exit_triggered, tub, vdrive, within_stop_time};
 use crate::config::{ConfigError, Endpoint, Settings};
 use crate::directory::{NodeDirectory, NodeKind};
 use crate::unavailable::refuse_unavailable;
@@ -144,10 +144,7 @@ impl ServiceNode {
 
     /// Returns when the file `exit_trigger` says so; never if it wasn't there at the start.
     pub async fn exit_triggered(&self) {
-        match &self.exit_trigger {
-            Some(trigger) => trigger.triggered().await,
-            None => std::future::pending().await,
-        }
+        exit_triggered(self.exit_trigger.as_ref()).await;
     }
 
     /// Stops: connections are closed, within a bounded time.
@@ -164,9 +161,7 @@ impl ServiceNode {
                 introducer.stop().await;
             }
         };
-        if tokio::time::timeout(MAX_STOP_TIME, stopping).await.is_err() {
-            tracing::warn!("the node did not stop in {MAX_STOP_TIME:?}: the rest is cut");
-        }
+        within_stop_time(stopping).await;
     }
 }
 

@@ -7,7 +7,6 @@ use crate::Context;
 use crate::error::{CommandError, Result};
 use crate::quote::quoted_path;
 use clap::Args;
-use std::path::Path;
 use tahoe_node::{CreateError, NewService};
 
 /// Create an introducer, by which the nodes of a grid find each other
@@ -21,10 +20,29 @@ use tahoe_node::{CreateError, NewService};
 #[derive(Args)]
 pub(crate) struct CreateIntroducer {
     #[command(flatten)]
-    directory: NodeDirectoryOption,
+    service: ServiceOptions,
     /// Keep a shared drive, too
     #[arg(long)]
     vdrive: bool,
+}
+
+impl CreateIntroducer {
+    pub(crate) fn run(self, context: &Context) -> Result {
+        let vdrive = self.vdrive;
+        self.service
+            .create(context, "Introducer", |node| NewService {
+                introducer: true,
+                vdrive,
+                ..node
+            })
+    }
+}
+
+/// What is said of a node that serves others without being a client.
+#[derive(Args)]
+pub(super) struct ServiceOptions {
+    #[command(flatten)]
+    directory: NodeDirectoryOption,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -34,29 +52,28 @@ pub(crate) struct CreateIntroducer {
     hide_ip: bool,
 }
 
-impl CreateIntroducer {
-    pub(crate) fn run(self, context: &Context) -> Result {
+impl ServiceOptions {
+    /// Creates the node's directory; `with_tasks` says what the node will do.
+    pub(super) fn create(
+        self,
+        context: &Context,
+        name: &str,
+        with_tasks: impl FnOnce(NewService) -> NewService,
+    ) -> Result {
         let directory = self.directory.named_path(context)?;
         self.overlay.refuse()?;
-        let node = NewService {
+        let node = with_tasks(NewService {
             listen: self.place.listen()?,
-            introducer: true,
-            vdrive: self.vdrive,
+            introducer: false,
+            vdrive: false,
             privacy: privacy(self.hide_ip),
-        };
-        create(&node, &directory)?;
+        });
+        node.create(&directory).map_err(|error| match error {
+            CreateError::NotEmpty => not_empty(&directory),
+            other => CommandError::caused_by(&other),
+        })?;
         let shown = quoted_path(&directory);
-        context
-            .output
-            .line(&format!("Introducer created in {shown}"));
+        context.output.line(&format!("{name} created in {shown}"));
         Ok(())
     }
-}
-
-/// Creates the directory of an introducer or a vdrive server.
-pub(super) fn create(node: &NewService, directory: &Path) -> Result {
-    node.create(directory).map_err(|error| match error {
-        CreateError::NotEmpty => not_empty(directory),
-        other => CommandError::caused_by(&other),
-    })
 }

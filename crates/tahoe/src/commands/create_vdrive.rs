@@ -1,12 +1,8 @@
 //! `tahoe create-vdrive`: a node that keeps a shared drive.
 
-use super::NodeDirectoryOption;
-use super::create_client::privacy;
-use super::create_introducer::create;
-use super::create_node::{OverlayOptions, Place};
+use super::create_introducer::ServiceOptions;
 use crate::Context;
 use crate::error::Result;
-use crate::quote::quoted_path;
 use clap::Args;
 use tahoe_node::NewService;
 
@@ -19,31 +15,15 @@ use tahoe_node::NewService;
 #[derive(Args)]
 pub(crate) struct CreateVdrive {
     #[command(flatten)]
-    directory: NodeDirectoryOption,
-    #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    overlay: OverlayOptions,
-    /// Connect through Tor only, and forbid every setting that would reveal the node's address
-    #[arg(long)]
-    hide_ip: bool,
+    service: ServiceOptions,
 }
 
 impl CreateVdrive {
     pub(crate) fn run(self, context: &Context) -> Result {
-        let directory = self.directory.named_path(context)?;
-        self.overlay.refuse()?;
-        let node = NewService {
-            listen: self.place.listen()?,
-            introducer: false,
-            vdrive: true,
-            privacy: privacy(self.hide_ip),
-        };
-        create(&node, &directory)?;
-        let shown = quoted_path(&directory);
-        context
-            .output
-            .line(&format!("Vdrive server created in {shown}"));
-        Ok(())
+        self.service
+            .create(context, "Vdrive server", |node| NewService {
+                vdrive: true,
+                ..node
+            })
     }
 }
