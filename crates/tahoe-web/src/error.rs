@@ -110,12 +110,13 @@ impl WebError {
 
     /// The answer, for a request with these headers.
     pub(crate) fn into_response(self, request: &HeaderMap) -> Response {
-        let page = match is_for_a_person(request) {
+        let is_for_a_person = is_for_a_person(request);
+        let page = match is_for_a_person {
             true => page_for_people,
             false => page_for_programs,
         };
         match self.shape {
-            Shape::Text if is_for_a_person(request) => page(self.status, "Error", &self.text),
+            Shape::Text if is_for_a_person => page(self.status, "Error", &self.text),
             Shape::Text => response::error_text(self.status, self.text),
             Shape::Page { title } => page(self.status, &title, &self.text),
             Shape::NotAllowed { allowed } => {

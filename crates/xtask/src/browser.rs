@@ -1,6 +1,7 @@
 //! What the tests of the pages need: Chromium of the system's packages, and axe-core, which looks
 //! for what keeps people from using a page, under `target/browser`.
 
+use crate::oracle::new_environment;
 use crate::run::{Problem, command, root, run};
 use std::path::Path;
 
@@ -33,16 +34,6 @@ fn axe() -> Result<(), Problem> {
         return Ok(());
     }
     println!("installing axe-core in {}", home.display());
-    let environment = home.join("venv");
-    run(command("python3", &["-m", "venv"]).arg(&environment))?;
-    let python = environment.join("bin/python");
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-    ];
-    run(command(python, &pip).arg("--target").arg(&home).arg(AXE))
+    let mut install = new_environment(&home.join("venv"))?;
+    run(install.arg("--no-deps").arg("--target").arg(&home).arg(AXE))
 }

@@ -2,6 +2,7 @@
 
 use crate::run::{Problem, command, read, root, run};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Installs what `oracle-requirements.txt` lists, unless it is there already; returns the Python.
 pub(crate) fn install() -> Result<PathBuf, Problem> {
@@ -17,16 +18,22 @@ pub(crate) fn install() -> Result<PathBuf, Problem> {
     if home.exists() {
         std::fs::remove_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
     }
-    run(command("python3", &["-m", "venv"]).arg(&home))?;
+    run(new_environment(&home)?
+        .arg("--requirement")
+        .arg(&requirements))?;
+    std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
+    Ok(python)
+}
+
+/// Makes a virtual environment; returns the command that installs in it what is said yet.
+pub(crate) fn new_environment(home: &Path) -> Result<Command, Problem> {
+    run(command("python3", &["-m", "venv"]).arg(home))?;
     let pip = [
         "-m",
         "pip",
         "install",
         "--quiet",
         "--disable-pip-version-check",
-        "--requirement",
     ];
-    run(command(&python, &pip).arg(&requirements))?;
-    std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
-    Ok(python)
+    Ok(command(home.join("bin/python"), &pip))
 }

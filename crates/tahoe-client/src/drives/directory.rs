@@ -95,9 +95,7 @@ impl DriveDirectory {
     }
 
     pub(super) async fn child(&self, name: &ChildName) -> Result<AnyChild, AnyDirectoryError> {
-        // What can't be a name isn't there.
-        let entry_name = EntryName::new(name.as_str());
-        let entry_name = entry_name.map_err(|_| EditError::NoSuchChild(name.clone()))?;
+        let entry_name = present_name(name)?;
         let found = self.directory.get(&entry_name).await;
         let found = found.map_err(|error| AnyDirectoryError::about(name, error))?;
         self.child_of(name, &found.entry)
@@ -198,8 +196,7 @@ impl DriveDirectory {
         name: &ChildName,
         removal: Removal,
     ) -> Result<(), AnyDirectoryError> {
-        let entry_name = EntryName::new(name.as_str());
-        let entry_name = entry_name.map_err(|_| EditError::NoSuchChild(name.clone()))?;
+        let entry_name = present_name(name)?;
         let mode = match removal {
             Removal::Empty => RemoveMode::Empty,
             Removal::Recursive => RemoveMode::Recursive,
@@ -217,8 +214,7 @@ impl DriveDirectory {
         replace: Replace,
     ) -> Result<(), AnyDirectoryError> {
         self.check_changeable()?;
-        let from_name = EntryName::new(from.as_str());
-        let from_name = from_name.map_err(|_| EditError::NoSuchChild(from.clone()))?;
+        let from_name = present_name(from)?;
         let entry_name = entry_name(to_name)?;
         if self.directory.id() == to.directory.id() && from_name == entry_name {
             return self.child(from).await.map(drop);
@@ -245,6 +241,11 @@ pub(super) type Listed = (Vec<(ChildName, AnyChild)>, Option<SystemTime>);
 
 fn entry_name(name: &ChildName) -> Result<EntryName, AnyDirectoryError> {
     EntryName::new(name.as_str()).map_err(AnyDirectoryError::BadName)
+}
+
+/// The name of something that should be there already; what can't be a name isn't.
+fn present_name(name: &ChildName) -> Result<EntryName, EditError> {
+    EntryName::new(name.as_str()).map_err(|_| EditError::NoSuchChild(name.clone()))
 }
 
 fn old_since(freshness: Freshness) -> Option<SystemTime> {
