@@ -4,18 +4,15 @@
 //! else. Such a key is too weak for a stranger to be believed; but a FURL has named this very
 //! certificate, and there is no better proof that the peer is its owner.
 //!
-//! RFC 8017: RSASSA-PKCS1-v1_5, and RSASSA-PSS with MGF1 and a salt as long as the hash, as TLS
-//! prescribes. Only public values are handled here, so time tells nothing.
+//! TLS prescribes RSASSA-PKCS1-v1_5, and RSASSA-PSS with a salt as long as the hash (RFC 8446, 4.2.3).
 
-use num_bigint::BigUint;
+use rsa::{BoxedUint, PublicKey};
 use rustls::SignatureScheme;
-use sha2::{Digest, Sha256, Sha384, Sha512};
+use sha2::{Sha256, Sha384, Sha512};
 use x509_parser::public_key::RSAPublicKey;
 
-/// Sizes of the keys that are checked here, in bits; those above are the library's.
-const BITS: std::ops::Range<u64> = 1024..2048;
-/// Largest public exponent, in bits; 65537 is what everybody has.
-const MAX_EXPONENT_BITS: u64 = 33;
+/// Bits below which the TLS library checks no signature; keys below half of that are no keys.
+const LIBRARY_BITS: u32 = 2048;
 
 /// Checks such a signature; `None` if the key isn't of this kind or the scheme isn't RSA's.
 pub(super) fn verify(
@@ -24,108 +21,22 @@ pub(super) fn verify(
     message: &[u8],
     signature: &[u8],
 ) -> Option<bool> {
-    let check = match scheme {
-        SignatureScheme::RSA_PKCS1_SHA256 => pkcs1::<Sha256>,
-        SignatureScheme::RSA_PKCS1_SHA384 => pkcs1::<Sha384>,
-        SignatureScheme::RSA_PKCS1_SHA512 => pkcs1::<Sha512>,
-        SignatureScheme::RSA_PSS_SHA256 => pss::<Sha256>,
-        SignatureScheme::RSA_PSS_SHA384 => pss::<Sha384>,
-        SignatureScheme::RSA_PSS_SHA512 => pss::<Sha512>,
-        _ => return None,
-    };
-    let modulus = BigUint::from_bytes_be(key.modulus);
-    let exponent = BigUint::from_bytes_be(key.exponent);
-    // Nobody makes keys that don't fill their bytes.
-    if !BITS.contains(&modulus.bits()) || !modulus.bits().is_multiple_of(8) {
+    let number = BoxedUint::from_be_slice_vartime;
+    let modulus = number(key.modulus);
+    if modulus.bit_width() >= LIBRARY_BITS {
         return None;
     }
-    let length = usize::try_from(modulus.bits() / 8).ok()?;
-    let number = BigUint::from_bytes_be(signature);
-    if signature.len() != length || number >= modulus || exponent.bits() > MAX_EXPONENT_BITS {
-        return Some(false);
-    }
-    let bytes = number.modpow(&exponent, &modulus).to_bytes_be();
-    let mut encoded = vec![0; length - bytes.len()];
-    encoded.extend_from_slice(&bytes);
-    Some(check(&encoded, message))
-}
-
-/// A hash as PKCS #1 v1.5 names it.
-trait Named: Digest {
-    /// The last byte of its object identifier, below 2.16.840.1.101.3.4.2.
-    const NUMBER: u8;
-}
-
-impl Named for Sha256 {
-    const NUMBER: u8 = 1;
-}
-
-impl Named for Sha384 {
-    const NUMBER: u8 = 2;
-}
-
-impl Named for Sha512 {
-    const NUMBER: u8 = 3;
-}
-
-/// EMSA-PKCS1-v1_5: the only encoding of the message is made and compared.
-fn pkcs1<H: Named>(encoded: &[u8], message: &[u8]) -> bool {
-    let hash = H::digest(message);
-    let size = u8::try_from(hash.len()).expect("at most 64 bytes");
-    // DigestInfo in DER: a sequence of the algorithm, with no parameters, and the hash.
-    let mut tail = vec![0, 0x30, 0x11 + size, 0x30, 0x0d, 0x06, 0x09];
-    tail.extend_from_slice(&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, H::NUMBER]);
-    tail.extend_from_slice(&[0x05, 0x00, 0x04, size]);
-    tail.extend_from_slice(&hash);
-    // The smallest key leaves far more than the eight bytes of padding that there must be.
-    let mut expected = vec![0xff; encoded.len()];
-    expected[..2].copy_from_slice(&[0, 1]);
-    let start = encoded.len() - tail.len();
-    expected[start..].copy_from_slice(&tail);
-    encoded == expected
-}
-
-/// EMSA-PSS-VERIFY of RFC 8017, section 9.1.2, for an encoding of one bit less than whole bytes.
-fn pss<H: Named>(encoded: &[u8], message: &[u8]) -> bool {
-    let size = <H as Digest>::output_size();
-    let Some((rest, [0xbc])) = encoded.split_at_checked(encoded.len() - 1) else {
-        return false;
+    let key = PublicKey::new(modulus, number(key.exponent)).ok()?;
+    let checked = match scheme {
+        SignatureScheme::RSA_PKCS1_SHA256 => key.pkcs1v15_verify::<Sha256>(message, signature),
+        SignatureScheme::RSA_PKCS1_SHA384 => key.pkcs1v15_verify::<Sha384>(message, signature),
+        SignatureScheme::RSA_PKCS1_SHA512 => key.pkcs1v15_verify::<Sha512>(message, signature),
+        SignatureScheme::RSA_PSS_SHA256 => key.pss_verify::<Sha256>(message, signature),
+        SignatureScheme::RSA_PSS_SHA384 => key.pss_verify::<Sha384>(message, signature),
+        SignatureScheme::RSA_PSS_SHA512 => key.pss_verify::<Sha512>(message, signature),
+        _ => return None,
     };
-    let (masked, hash) = rest.split_at(rest.len() - size);
-    let Some(zeros) = masked.len().checked_sub(size + 1) else {
-        return false; // The key is too short for this hash.
-    };
-    if masked[0] & 0x80 != 0 {
-        return false;
-    }
-    let mask = mask::<H>(hash, masked.len());
-    let mut block: Vec<u8> = masked.iter().zip(mask).map(|(a, b)| a ^ b).collect();
-    block[0] &= 0x7f;
-    let (padding, salt) = block.split_at(zeros + 1);
-    let is_padded = padding[..zeros].iter().all(|byte| *byte == 0) && padding[zeros] == 1;
-    let expected = H::new()
-        .chain_update([0; 8])
-        .chain_update(H::digest(message))
-        .chain_update(salt)
-        .finalize();
-    is_padded && *hash == expected[..]
-}
-
-/// MGF1.
-fn mask<H: Digest>(seed: &[u8], length: usize) -> Vec<u8> {
-    let block = |counter: u32| {
-        let hash = H::new().chain_update(seed);
-        hash.chain_update(counter.to_be_bytes()).finalize()
-    };
-    let mut mask = Vec::new();
-    for counter in 0.. {
-        mask.extend_from_slice(&block(counter));
-        if mask.len() >= length {
-            break;
-        }
-    }
-    mask.truncate(length);
-    mask
+    Some(checked.is_ok())
 }
 
 #[cfg(test)]
