@@ -79,9 +79,10 @@ impl MutableFiles {
     /// Applies a change to the contents and writes them back.
     ///
     /// `change` gets the current contents and returns the new ones, or none if nothing needs to
-    /// change. It runs on the pool and may be called several times, also when an earlier result was written in part: it
-    /// should recognise its own work. If somebody else wrote meanwhile, the contents are read again
-    /// and it is applied again, with growing pauses; after ten collisions the last is reported.
+    /// change. It runs on the pool and may be called several times, also when an earlier result was
+    /// written in part: it should recognise its own work. If somebody else wrote meanwhile, the
+    /// contents are read again and it is applied again, with growing pauses; after ten collisions
+    /// the last is reported.
     pub async fn modify<E>(
         &self,
         cap: &MutableWriteCap,

@@ -23,9 +23,9 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What a file of the grid may do in a browser: show itself, also within our pages, with images, styles and sounds from this
-/// node, in an origin of its own. Its scripts don't run, because they could read the capability in
-/// their own address.
+/// What a file of the grid may do in a browser: show itself, also within our pages, with images,
+/// styles and sounds from this node, in an origin of its own. Its scripts don't run, because they
+/// could read the capability in their own address.
 pub(crate) const FILE_POLICY: HeaderValue = HeaderValue::from_static(
     "sandbox; default-src 'self' data: blob: 'unsafe-inline'; script-src 'none'; \
      connect-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'",
