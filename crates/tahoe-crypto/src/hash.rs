@@ -80,21 +80,28 @@ pub fn block(data: &[u8]) -> Hash {
 /// Hashes several blocks at the same time. The more of similar length there are the less time each
 /// takes, up to 16.
 pub fn blocks(blocks: &[&[u8]]) -> Vec<Hash> {
-    tagged_each(BLOCK_TAG, blocks)
+    blocks_and_segments(blocks, &[]).0
 }
 
 /// Hashes several segments' ciphertext, as [`blocks`] does blocks.
 pub fn ciphertext_segments(segments: &[&[u8]]) -> Vec<Hash> {
-    tagged_each(CIPHERTEXT_SEGMENT_TAG, segments)
+    let segments: Vec<Vec<&[u8]>> = segments.iter().map(|segment| vec![*segment]).collect();
+    blocks_and_segments(&[], &segments).1
 }
 
-/// Hashes each of some values under a tag.
-fn tagged_each(tag: &[u8], values: &[&[u8]]) -> Vec<Hash> {
-    let prefix = netstring::encode(tag);
-    let messages: Vec<Message<'_>> = values.iter().map(|value| [&prefix, *value]).collect();
+/// Hashes blocks, and segments' ciphertext given in pieces, all at the same time.
+pub fn blocks_and_segments(blocks: &[&[u8]], segments: &[Vec<&[u8]>]) -> (Vec<Hash>, Vec<Hash>) {
+    let prefixes = [BLOCK_TAG, CIPHERTEXT_SEGMENT_TAG].map(netstring::encode);
+    let [of_blocks, of_segments] = &prefixes;
+    let blocks_tagged = blocks.iter().map(|block| vec![&of_blocks[..], block]);
+    let segments = segments.iter();
+    let segments_tagged = segments.map(|pieces| [&[&of_segments[..]], &pieces[..]].concat());
+    let messages: Vec<Message<'_>> = blocks_tagged.chain(segments_tagged).collect();
     let digests = many::digests(&messages);
     let twice = digests.iter().map(|digest| Sha256::digest(digest).into());
-    twice.collect()
+    let mut of_blocks: Vec<Hash> = twice.collect();
+    let of_segments = of_blocks.split_off(blocks.len());
+    (of_blocks, of_segments)
 }
 
 /// Hashes one segment's ciphertext.

@@ -17,8 +17,8 @@ mod wide;
 
 use super::Hash;
 
-/// The prefix that its tag gives, and the value.
-pub(super) type Message<'a> = [&'a [u8]; 2];
+/// A message in pieces.
+pub(super) type Message<'a> = Vec<&'a [u8]>;
 
 /// What is compressed at a time.
 type Block = [u8; BLOCK_LENGTH];
@@ -278,7 +278,7 @@ mod tests {
         let bytes: Vec<u8> = (0..700_u32).map(|i| i.to_le_bytes()[0] ^ 0x5a).collect();
         for length in (0..140).chain([511, 512, 600]) {
             for count in 0..40 {
-                let message = |i: usize| [&b"prefix"[..i % 7], &bytes[i..i + length]];
+                let message = |i: usize| vec![&b"prefix"[..i % 7], &bytes[i..i + length]];
                 check(&(0..count).map(message).collect::<Vec<_>>());
             }
         }
@@ -288,15 +288,13 @@ mod tests {
         #[test]
         fn messages_of_several_lengths(
             messages in prop::collection::vec(
-                (
-                    prop::collection::vec(any::<u8>(), 0..150),
-                    prop::collection::vec(any::<u8>(), 0..900),
-                ),
+                prop::collection::vec(prop::collection::vec(any::<u8>(), 0..400), 0..5),
                 0..41,
             ),
         ) {
-            let messages = messages.iter().map(|(prefix, value)| [&prefix[..], &value[..]]);
-            check(&messages.collect::<Vec<_>>());
+            let messages = messages.iter();
+            let messages = messages.map(|pieces| pieces.iter().map(|piece| &piece[..]).collect());
+            check(&messages.collect::<Vec<Message<'_>>>());
         }
     }
 }

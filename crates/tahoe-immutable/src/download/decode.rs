@@ -1,54 +1,115 @@
-//! Puts segments together from their blocks, checks them and deciphers what is wanted of them.
+//! Puts segments together from their blocks, verifies them and deciphers what is wanted of them.
+//!
+//! A segment whose ciphertext has the proved hash proves its blocks: zfec maps k blocks one to one to
+//! the ciphertext and its padding of zeros, so a wrong block would have made other ciphertext. Blocks
+//! are compared with their own hashes only if the ciphertext is wrong, to find out whose fault it is.
+//! That halves what is hashed.
 
+use super::share::{Block, Corruption, Share};
 use crate::buffers::Buffers;
 use bytes::{Bytes, BytesMut};
 use std::ops::Range;
+use std::sync::Arc;
 use tahoe_crypto::hash::{self, Hash};
 use tahoe_crypto::{AesCtr, ImmutableReadKey};
-use tahoe_storage_api::ShareNumber;
+use tahoe_share::SegmentGeometry;
 
-/// Blocks that were compared with their hashes, and what becomes of them.
-pub(super) struct VerifiedSegment {
-    /// k blocks of one size, of different shares.
-    pub(super) blocks: Vec<(ShareNumber, Bytes)>,
-    /// Hash that the ciphertext must have.
-    pub(super) hash: Hash,
+/// Blocks of a segment, not yet verified, and what becomes of them.
+pub(super) struct FoundSegment {
+    /// k blocks of one size, of different shares, with the shares that gave them.
+    pub(super) blocks: Vec<(Arc<Share>, Block)>,
     /// Where the segment lies in the file.
     pub(super) range: Range<u64>,
     /// Which of its bytes are wanted, counted from the segment's start.
     pub(super) wanted: Range<usize>,
 }
 
-/// The blocks are what the uploader encoded, but not of the ciphertext that it promised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BadCiphertext {
-    /// Which of the segments it is, counted from the first of them.
-    pub(super) index: usize,
+/// What came of a segment.
+pub(super) enum Decoded {
+    /// The wanted bytes: the plaintext with a key, the ciphertext without.
+    Verified(Bytes),
+    /// Some blocks aren't those that the uploader encoded; the others are right.
+    BadBlocks {
+        good: Vec<(Arc<Share>, Block)>,
+        bad: Vec<(Arc<Share>, Corruption)>,
+    },
+    /// The blocks are what the uploader encoded, but not of the ciphertext that it promised.
+    BadCiphertext,
 }
 
-/// Returns the wanted bytes of each segment: the plaintext with a key, the ciphertext without.
+/// Decodes, verifies and deciphers each segment.
 pub(super) fn decode_all(
-    segments: Vec<VerifiedSegment>,
+    segments: Vec<FoundSegment>,
+    geometry: &SegmentGeometry,
     decoder: &zfec::Decoder,
     key: Option<&ImmutableReadKey>,
     buffers: &Buffers,
-) -> Result<Vec<Bytes>, BadCiphertext> {
+) -> Vec<Decoded> {
     let joined = segments
         .iter()
         .map(|segment| segment.join(decoder, buffers));
     let joined: Vec<BytesMut> = joined.collect();
-    let views: Vec<&[u8]> = joined.iter().map(|ciphertext| &ciphertext[..]).collect();
-    let hashes = hash::ciphertext_segments(&views);
-    let mut pairs = segments.iter().zip(&hashes);
-    if let Some(index) = pairs.position(|(segment, hash)| segment.hash != *hash) {
-        return Err(BadCiphertext { index });
-    }
-    let pairs = segments.into_iter().zip(joined);
-    let wanted = pairs.map(|(segment, ciphertext)| segment.decipher(ciphertext, key, buffers));
-    Ok(wanted.collect())
+    let ciphertexts = segments.iter().zip(&joined);
+    let ciphertexts = ciphertexts.map(|(segment, joined)| &joined[..segment.length()]);
+    let hashes = hash::ciphertext_segments(&ciphertexts.collect::<Vec<&[u8]>>());
+    let segments = segments.into_iter().zip(joined).zip(hashes);
+    let decoded = segments
+        .map(|((segment, joined), hash)| segment.finish(joined, hash, geometry, key, buffers));
+    decoded.collect()
 }
 
-impl VerifiedSegment {
+impl FoundSegment {
+    fn length(&self) -> usize {
+        usize::try_from(self.range.end - self.range.start).expect("a segment fits in memory")
+    }
+
+    /// Copies or computes the primary blocks in their order: the ciphertext and its padding.
+    fn join(&self, decoder: &zfec::Decoder, buffers: &Buffers) -> BytesMut {
+        let blocks = self.blocks.iter();
+        let blocks = blocks.map(|(share, block)| (share.number.0, &block.data[..]));
+        let blocks: Vec<(u8, &[u8])> = blocks.collect();
+        let block_size = blocks.first().map_or(0, |(_, block)| block.len());
+        let mut segment = buffers.take(block_size * blocks.len(), 0);
+        let mut places: Vec<&mut [u8]> = segment.chunks_exact_mut(block_size).collect();
+        decoder
+            .decode(&blocks, &mut places)
+            .expect("k different blocks of one size were collected");
+        segment
+    }
+
+    fn finish(
+        self,
+        joined: BytesMut,
+        hash: Hash,
+        geometry: &SegmentGeometry,
+        key: Option<&ImmutableReadKey>,
+        buffers: &Buffers,
+    ) -> Decoded {
+        let genuine = self
+            .blocks
+            .iter()
+            .all(|(_, block)| block.segment_hash == hash);
+        let padding_is_zero = joined[self.length()..].iter().all(|byte| *byte == 0);
+        if genuine && padding_is_zero {
+            return Decoded::Verified(self.decipher(joined, key, buffers));
+        }
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        for (share, block) in &self.blocks {
+            match share.check_block(geometry, block) {
+                Ok(()) => good.push((Arc::clone(share), block.clone())),
+                Err(corruption) => bad.push((Arc::clone(share), corruption)),
+            }
+        }
+        if !bad.is_empty() {
+            Decoded::BadBlocks { good, bad }
+        } else if genuine {
+            // Padded with something else, by a program that wanted it so.
+            Decoded::Verified(self.decipher(joined, key, buffers))
+        } else {
+            Decoded::BadCiphertext
+        }
+    }
+
     fn decipher(
         self,
         mut segment: BytesMut,
@@ -60,24 +121,5 @@ impl VerifiedSegment {
             AesCtr::new(key.as_bytes(), start).apply(&mut segment[self.wanted.clone()]);
         }
         buffers.lend(segment).slice(self.wanted)
-    }
-
-    /// Copies or computes the primary blocks in their order, without the padding.
-    fn join(&self, decoder: &zfec::Decoder, buffers: &Buffers) -> BytesMut {
-        let block_size = self.blocks.first().map_or(0, |(_, block)| block.len());
-        let length = usize::try_from(self.range.end - self.range.start);
-        let length = length.expect("a segment fits in memory");
-        let blocks: Vec<(u8, &[u8])> = self
-            .blocks
-            .iter()
-            .map(|(n, data)| (n.0, &data[..]))
-            .collect();
-        let mut segment = buffers.take(block_size * blocks.len(), 0);
-        let mut places: Vec<&mut [u8]> = segment.chunks_exact_mut(block_size).collect();
-        decoder
-            .decode(&blocks, &mut places)
-            .expect("k different blocks of one size were collected");
-        segment.truncate(length);
-        segment
     }
 }

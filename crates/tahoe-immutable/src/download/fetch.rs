@@ -23,15 +23,15 @@ const FEW_HASHES: u64 = 64;
 /// What a share gave.
 #[derive(Debug)]
 pub(super) enum Fetched {
-    /// The wanted blocks, and whether their hashes are right.
-    Blocks(Vec<(Block, Result<(), Corruption>)>),
+    /// The wanted blocks, not yet compared with their hashes.
+    Blocks(Vec<Block>),
     /// The segments aren't what the reader supposed.
     OtherGeometry,
     /// The file's URI extension block makes no sense.
     BadFile(tahoe_share::UriExtensionError),
 }
 
-/// Fetches blocks from a share, with whatever is needed to check them.
+/// Fetches blocks from a share, with whatever is needed to verify them.
 pub(super) async fn fetch_blocks(
     core: &Arc<Core>,
     share: &Arc<Share>,
@@ -64,11 +64,7 @@ pub(super) async fn fetch_blocks(
             Absorbed::Incomplete => {}
             Absorbed::OtherGeometry => return Ok(Fetched::OtherGeometry),
             Absorbed::BadFile(error) => return Ok(Fetched::BadFile(error)),
-            Absorbed::Blocks(blocks) => {
-                let (share, geometry) = (Arc::clone(share), wish.geometry);
-                let check = move || Fetched::Blocks(share.check_blocks(&geometry, blocks));
-                return Ok(core.pool.run(check).await);
-            }
+            Absorbed::Blocks(blocks) => return Ok(Fetched::Blocks(blocks)),
         }
     }
     Err(StorageError::PeerMisbehaved {

@@ -1,11 +1,12 @@
-//! Fetches a run of neighbouring segments: enough verified blocks of each, from the best shares.
+//! Fetches a run of neighbouring segments: enough blocks of each, from the best shares, until they
+//! can be decoded and verified.
 //!
 //! Each chosen share is asked for the blocks of all segments of the run at once. A share that fails
 //! or is corrupt is replaced; so is one that is overdue, though its answer still counts if it comes
 //! first. No more shares than needed are read from one server at a time.
 
 use super::core::Core;
-use super::decode::{VerifiedSegment, decode_all};
+use super::decode::{Decoded, FoundSegment, decode_all};
 use super::fetch::{Fetched, fetch_blocks};
 use super::finder::Found;
 use super::share::{Block, Share, ShareFault, Wish};
@@ -20,7 +21,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
-use tahoe_crypto::hash::Hash;
 use tahoe_storage_api::ShareNumber;
 use tokio::time::{Instant, sleep_until};
 
@@ -52,80 +52,48 @@ pub(super) struct WantedBytes {
     pub(super) bytes: Range<usize>,
 }
 
-/// Fetches, checks and deciphers a run of segments; returns what is wanted of each, in order.
+/// Fetches, verifies and deciphers a run of segments; returns what is wanted of each, in order.
 pub(super) async fn read_run(
     core: Arc<Core>,
     wish: Wish,
     wanted: Vec<WantedBytes>,
     buffers: Arc<Buffers>,
 ) -> Result<Vec<Bytes>, RunError> {
-    let events = begin_segments(&core, &wish);
-    let found = match Run::new(Arc::clone(&core), wish.clone()).fetch().await {
-        Ok(found) => found,
-        Err(error) => {
-            // With another geometry they are other segments.
-            if matches!(error, RunError::Failed(_)) {
-                events.into_iter().for_each(|event| event.end(false));
-            }
-            return Err(error);
-        }
-    };
-    let segments = found.into_iter().zip(wanted).map(|(found, wanted)| {
-        let range = wish.geometry.segment_range(wanted.segment);
-        VerifiedSegment {
-            blocks: found.blocks,
-            hash: found.hash,
-            range: range.expect("only existing segments are read"),
-            wanted: wanted.bytes,
-        }
-    });
-    let segments: Vec<VerifiedSegment> = segments.collect();
-    let (pool, storage_index) = (core.pool.clone(), core.storage_index);
-    let decode = move || {
-        let (started, count) = (Instant::now(), segments.len().max(1));
-        let decoded = decode_all(segments, &core.decoder, core.key.as_ref(), &buffers);
-        (decoded, started.elapsed().div_f64(count as f64))
-    };
-    let (decoded, time) = pool.run(decode).await;
-    let bad = decoded.as_ref().err().map(|bad| bad.index);
-    for (index, event) in events.into_iter().enumerate() {
-        event.update(|event| event.decoding = Some(time));
-        event.end(bad != Some(index));
+    let mut run = Run::new(core, wish, wanted, buffers);
+    let read = run.read_all().await;
+    // With another geometry they are other segments.
+    if matches!(read, Err(RunError::Failed(_))) {
+        run.events.into_values().for_each(|event| event.end(false));
     }
-    decoded.map_err(|bad| {
-        RunError::Failed(DownloadError::BadCiphertext {
-            segment: wish.segments.start + bad.index as u64,
-            storage_index,
-        })
-    })
+    read.map(|()| run.pieces.into_values().collect())
 }
 
 /// Takes note that the segments of a run are wanted.
-fn begin_segments(core: &Core, wish: &Wish) -> Vec<Ongoing<SegmentEvent>> {
+fn begin_segments(core: &Core, wish: &Wish) -> BTreeMap<u64, Ongoing<SegmentEvent>> {
     let segments = wish.segments.clone().map(|segment| {
-        let range = wish.geometry.segment_range(segment);
-        let range = range.expect("only existing segments are read");
-        core.status
-            .segments
-            .begin(SegmentEvent::start(segment, range))
+        let start = SegmentEvent::start(segment, range_of(wish, segment));
+        (segment, core.status.segments.begin(start))
     });
     segments.collect()
 }
 
-/// k verified blocks of a segment.
-struct FoundSegment {
-    blocks: Vec<(ShareNumber, Bytes)>,
-    hash: Hash,
+fn range_of(wish: &Wish, segment: u64) -> Range<u64> {
+    let range = wish.geometry.segment_range(segment);
+    range.expect("only existing segments are read")
 }
 
 struct Run {
     core: Arc<Core>,
     wish: Wish,
+    wanted: BTreeMap<u64, Range<usize>>,
+    buffers: Arc<Buffers>,
     needed: usize,
-    /// Verified blocks by segment.
-    blocks: BTreeMap<u64, BTreeMap<ShareNumber, Bytes>>,
-    /// Proved hashes of the segments' ciphertext.
-    hashes: BTreeMap<u64, Hash>,
+    /// What came of each segment that isn't verified yet, with the shares that gave it.
+    blocks: BTreeMap<u64, BTreeMap<ShareNumber, (Arc<Share>, Block)>>,
+    /// What is wanted of each segment that is.
+    pieces: BTreeMap<u64, Bytes>,
+    /// Of the segments that aren't.
+    events: BTreeMap<u64, Ongoing<SegmentEvent>>,
     active: Vec<Active>,
     fetches: FuturesUnordered<Fetch>,
     most_per_server: usize,
@@ -155,15 +123,15 @@ enum Pick {
 }
 
 impl Run {
-    fn new(core: Arc<Core>, wish: Wish) -> Self {
+    fn new(core: Arc<Core>, wish: Wish, wanted: Vec<WantedBytes>, buffers: Arc<Buffers>) -> Self {
+        let segments = wish.segments.clone();
         Self {
             needed: wish.geometry.shares_needed().into(),
-            blocks: wish
-                .segments
-                .clone()
-                .map(|s| (s, BTreeMap::new()))
-                .collect(),
-            hashes: BTreeMap::new(),
+            blocks: segments.map(|s| (s, BTreeMap::new())).collect(),
+            pieces: BTreeMap::new(),
+            events: begin_segments(&core, &wish),
+            wanted: wanted.into_iter().map(|w| (w.segment, w.bytes)).collect(),
+            buffers,
             active: Vec::new(),
             fetches: FuturesUnordered::new(),
             most_per_server: 1,
@@ -174,12 +142,21 @@ impl Run {
         }
     }
 
-    async fn fetch(mut self) -> Result<Vec<FoundSegment>, RunError> {
+    async fn read_all(&mut self) -> Result<(), RunError> {
+        while !self.blocks.is_empty() {
+            self.collect_blocks().await?;
+            self.decode().await?;
+        }
+        Ok(())
+    }
+
+    /// Fetches until there are enough blocks of every segment.
+    async fn collect_blocks(&mut self) -> Result<(), RunError> {
         let mut changes = self.core.finder.changes();
         loop {
             self.ask_shares()?;
             if self.blocks.values().all(|found| found.len() >= self.needed) {
-                return Ok(self.into_segments());
+                return Ok(());
             }
             let overdue = self.next_overdue();
             tokio::select! {
@@ -189,6 +166,67 @@ impl Run {
                     self.note_overdue();
                 }
             }
+        }
+    }
+
+    /// Decodes and verifies all segments; what bad blocks spoiled is to be fetched again.
+    async fn decode(&mut self) -> Result<(), RunError> {
+        let blocks = std::mem::take(&mut self.blocks);
+        let numbers: Vec<u64> = blocks.keys().copied().collect();
+        let segments = blocks.into_iter().map(|(segment, found)| FoundSegment {
+            // The primary blocks have the lowest numbers.
+            blocks: found.into_values().take(self.needed).collect(),
+            range: range_of(&self.wish, segment),
+            wanted: self.wanted[&segment].clone(),
+        });
+        let segments: Vec<FoundSegment> = segments.collect();
+        let (core, buffers) = (Arc::clone(&self.core), Arc::clone(&self.buffers));
+        let geometry = self.wish.geometry;
+        let decode = move || {
+            let (started, count) = (Instant::now(), segments.len().max(1));
+            let key = core.key.as_ref();
+            let decoded = decode_all(segments, &geometry, &core.decoder, key, &buffers);
+            (decoded, started.elapsed().div_f64(count as f64))
+        };
+        let (decoded, time) = self.core.pool.run(decode).await;
+        let mut outcome = Ok(());
+        for (segment, decoded) in numbers.into_iter().zip(decoded) {
+            if let Err(error) = self.decoded(segment, decoded, time) {
+                outcome = Err(RunError::Failed(error));
+            }
+        }
+        outcome
+    }
+
+    fn decoded(
+        &mut self,
+        segment: u64,
+        decoded: Decoded,
+        time: Duration,
+    ) -> Result<(), DownloadError> {
+        match decoded {
+            Decoded::Verified(piece) => {
+                self.pieces.insert(segment, piece);
+                if let Some(event) = self.events.remove(&segment) {
+                    event.update(|event| event.decoding = Some(time));
+                    event.end(true);
+                }
+                Ok(())
+            }
+            Decoded::BadBlocks { good, bad } => {
+                for (share, corruption) in &bad {
+                    self.core.report(share, corruption);
+                }
+                let good = good
+                    .into_iter()
+                    .map(|(share, block)| (share.number, (share, block)));
+                self.blocks.insert(segment, good.collect());
+                Ok(())
+            }
+            Decoded::BadCiphertext => Err(DownloadError::BadCiphertext {
+                segment,
+                storage_index: self.core.storage_index,
+            }),
         }
     }
 
@@ -231,7 +269,7 @@ impl Run {
 
     /// The segments that won't have enough blocks even if those reads that `count` succeed.
     fn lacking(&self, count: impl Fn(&Active) -> bool) -> BTreeSet<u64> {
-        let is_lacking = |(segment, found): (&u64, &BTreeMap<ShareNumber, Bytes>)| {
+        let is_lacking = |(segment, found): (&u64, &BTreeMap<ShareNumber, _>)| {
             let coming = self.active.iter().filter(|active| {
                 count(active)
                     && active.segments.contains(segment)
@@ -334,11 +372,8 @@ impl Run {
         }
         match fetched {
             Ok(Fetched::Blocks(blocks)) => {
-                for (block, checked) in blocks {
-                    match checked {
-                        Ok(()) => self.keep(share.number, block),
-                        Err(corruption) => self.core.report(share, &corruption),
-                    }
+                for block in blocks {
+                    self.keep(share, block);
                 }
                 Ok(())
             }
@@ -353,10 +388,13 @@ impl Run {
         }
     }
 
-    fn keep(&mut self, number: ShareNumber, block: Block) {
-        self.hashes.insert(block.segment, block.segment_hash);
-        let found = self.blocks.entry(block.segment).or_default();
-        found.entry(number).or_insert(block.data);
+    fn keep(&mut self, share: &Arc<Share>, block: Block) {
+        if let Some(found) = self.blocks.get_mut(&block.segment)
+            && !share.is_bad(block.segment)
+        {
+            let found = found.entry(share.number);
+            found.or_insert_with(|| (Arc::clone(share), block));
+        }
     }
 
     /// How long a read may take before another share is asked.
@@ -380,19 +418,6 @@ impl Run {
                 active.share.note_overdue();
             }
         }
-    }
-
-    fn into_segments(self) -> Vec<FoundSegment> {
-        let hashes = self.hashes;
-        let segments = self
-            .blocks
-            .into_iter()
-            .map(|(segment, found)| FoundSegment {
-                // The primary blocks have the lowest numbers.
-                blocks: found.into_iter().take(self.needed).collect(),
-                hash: hashes[&segment],
-            });
-        segments.collect()
     }
 
     fn failure(&self) -> DownloadError {

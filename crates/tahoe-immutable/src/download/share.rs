@@ -386,23 +386,17 @@ impl Share {
         Ok(Absorbed::Blocks(found))
     }
 
-    /// Compares blocks with their hashes.
-    pub(super) fn check_blocks(
+    /// Compares a block with its hash, and remembers it if it is bad.
+    pub(super) fn check_block(
         &self,
         geometry: &SegmentGeometry,
-        blocks: Vec<Block>,
-    ) -> Vec<(Block, Result<(), Corruption>)> {
-        let data: Vec<&[u8]> = blocks.iter().map(|block| &block.data[..]).collect();
-        let hashes = hash::blocks(&data);
-        let check = |(block, hash): (Block, Hash)| {
-            let checked = if hash == block.hash {
-                Ok(())
-            } else {
-                Err(self.note_bad_block(geometry, block.segment))
-            };
-            (block, checked)
-        };
-        blocks.into_iter().zip(hashes).map(check).collect()
+        block: &Block,
+    ) -> Result<(), Corruption> {
+        if hash::block(&block.data) == block.hash {
+            Ok(())
+        } else {
+            Err(self.note_bad_block(geometry, block.segment))
+        }
     }
 
     fn note_bad_block(&self, geometry: &SegmentGeometry, segment: u64) -> Corruption {

@@ -164,7 +164,6 @@ pub(super) fn encode(mut batch: Batch, encoder: &zfec::Encoder) -> EncodedBatch 
     let check_numbers: Vec<u8> = (geometry.shares_needed()..geometry.shares_total())
         .filter_map(|number| u8::try_from(number).ok())
         .collect();
-    let mut segment_hashes = Vec::new();
     let mut places = Vec::new();
     let mut start = batch.prefix_length;
     for segment in batch.segments.clone() {
@@ -175,46 +174,52 @@ pub(super) fn encode(mut batch: Batch, encoder: &zfec::Encoder) -> EncodedBatch 
             .iter_mut()
             .map(|share| &mut share[place.clone()])
             .collect();
-        segment_hashes.push(hash_segment(&primary, segment_size(&geometry, segment)));
         encoder
             .encode(&primary, &check_numbers, &mut check)
             .expect("all blocks of a segment have one length");
         start = place.end;
         places.push(place);
     }
+    let (block_hashes, segment_hashes) = hash_batch(&batch, &places);
     EncodedBatch {
         segments: batch.segments,
-        block_hashes: hash_blocks(&batch.shares, &places),
         shares: batch.shares,
         segment_hashes,
+        block_hashes,
     }
 }
 
-/// Hashes the blocks that lie in these places of each share; by share number.
-fn hash_blocks(shares: &[BytesMut], places: &[Range<usize>]) -> Vec<Vec<Hash>> {
-    // Blocks of one segment have one length, and so have most segments.
+/// Hashes the blocks, which lie in these places of each share, and the segments' ciphertext, all at
+/// once. The blocks' hashes by share number.
+fn hash_batch(batch: &Batch, places: &[Range<usize>]) -> (Vec<Vec<Hash>>, Vec<Hash>) {
+    let shares = &batch.shares;
     let blocks_of = |place: &Range<usize>| {
         let place = place.clone();
         shares.iter().map(move |share| &share[place.clone()])
     };
     let blocks: Vec<&[u8]> = places.iter().flat_map(blocks_of).collect();
-    let hashes = hash::blocks(&blocks);
+    let needed = usize::from(batch.geometry.shares_needed());
+    let segments = batch.segments.clone().zip(places);
+    let segments = segments.map(|(segment, place)| {
+        let length = segment_size(&batch.geometry, segment);
+        without_padding(blocks_of(place).take(needed), length)
+    });
+    let (hashes, segment_hashes) =
+        hash::blocks_and_segments(&blocks, &segments.collect::<Vec<_>>());
     let of_share = |share| hashes.iter().skip(share).step_by(shares.len());
-    (0..shares.len())
-        .map(|share| of_share(share).copied().collect())
-        .collect()
+    let block_hashes = (0..shares.len()).map(|share| of_share(share).copied().collect());
+    (block_hashes.collect(), segment_hashes)
 }
 
-/// Hashes `length` bytes of ciphertext that lie in several pieces, of which the last are padded.
-fn hash_segment(pieces: &[&[u8]], length: usize) -> Hash {
-    let mut hasher = TaggedHasher::new(hash::CIPHERTEXT_SEGMENT_TAG);
+/// The first `length` bytes of the pieces.
+fn without_padding<'a>(pieces: impl Iterator<Item = &'a [u8]>, length: usize) -> Vec<&'a [u8]> {
     let mut rest = length;
-    for piece in pieces {
-        let used = rest.min(piece.len());
-        hasher.update(&piece[..used]);
-        rest -= used;
-    }
-    hasher.finish()
+    let used = pieces.map(|piece| {
+        let used = &piece[..rest.min(piece.len())];
+        rest -= used.len();
+        used
+    });
+    used.collect()
 }
 
 fn segment_size(geometry: &SegmentGeometry, segment: u64) -> usize {

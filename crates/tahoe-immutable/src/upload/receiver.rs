@@ -7,8 +7,9 @@
 //! it is known for certain as soon as more than a segment has arrived, and hashing starts then.
 
 use super::UploadError;
+use crate::buffers::Buffers;
 use crate::parameters::{MAX_LITERAL_SIZE, UploadParameters};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::path::PathBuf;
@@ -20,6 +21,9 @@ use tahoe_tasks::{CpuPool, Running};
 const MEMORY_LIMIT: usize = 1024 * 1024;
 /// How much is hashed and written at a time once the memory limit is passed, in bytes.
 const BATCH_SIZE: usize = 512 * 1024;
+
+/// One batch is filled while another is hashed and written.
+const BATCHES: usize = 2;
 
 /// Where a file's key comes from.
 #[derive(Debug, Clone)]
@@ -42,7 +46,9 @@ pub struct Receiver {
     directory: PathBuf,
     size: u64,
     /// What was neither hashed nor written yet; everything, up to the memory limit.
-    pending: Vec<u8>,
+    pending: BytesMut,
+    /// Of batches.
+    buffers: Buffers,
     spool: Spool,
 }
 
@@ -50,7 +56,10 @@ pub struct Receiver {
 #[derive(Debug)]
 enum Spool {
     Unused,
-    Busy(Running<Result<SpoolFile, UploadError>>),
+    Busy {
+        writing: Running<Result<File, UploadError>>,
+        hashing: Option<Running<TaggedHasher>>,
+    },
     /// An earlier write failed and has been reported.
     Failed,
 }
@@ -60,8 +69,6 @@ struct SpoolFile {
     file: File,
     /// Of the convergent key.
     hasher: Option<TaggedHasher>,
-    /// An empty buffer for the next batch.
-    spare: Vec<u8>,
 }
 
 /// A file's plaintext, all of it, and the key to encrypt it with.
@@ -118,7 +125,8 @@ impl Receiver {
             pool,
             directory: directory.into(),
             size: 0,
-            pending: Vec::new(),
+            pending: BytesMut::new(),
+            buffers: Buffers::new(BATCHES),
             spool: Spool::Unused,
         }
     }
@@ -178,12 +186,12 @@ impl Receiver {
                 let segment = usize::try_from(self.parameters.max_segment_size());
                 segment.unwrap_or(usize::MAX).max(MEMORY_LIMIT)
             }
-            Spool::Busy(_) | Spool::Failed => BATCH_SIZE,
+            Spool::Busy { .. } | Spool::Failed => BATCH_SIZE,
         }
     }
 
     async fn finish_in_memory(self) -> Received {
-        let plaintext = Bytes::from(self.pending);
+        let plaintext = self.pending.freeze();
         let segment_size = self.parameters.segment_size(self.size);
         let key = match self.key {
             KeySource::Random(key) => key,
@@ -205,19 +213,25 @@ impl Receiver {
         }
     }
 
-    /// Starts to hash and write what is pending, once the batch before it is done.
+    /// Starts to hash and write what is pending, both at once, when the batch before it is done.
     async fn spool_pending(&mut self) -> Result<(), UploadError> {
-        let mut before = self.written().await?;
-        let spare = before
-            .as_mut()
-            .map(|spool| std::mem::take(&mut spool.spare));
-        let mut batch = std::mem::replace(&mut self.pending, spare.unwrap_or_default());
-        let new_hasher = match &self.key {
-            KeySource::Convergent(secret) if before.is_none() => {
-                let segment_size = self.parameters.segment_size(self.size);
-                Some(convergence_hasher(secret, &self.parameters, segment_size))
+        let next = self.buffers.take(0, BATCH_SIZE);
+        let batch = std::mem::replace(&mut self.pending, next);
+        let (file, hasher, batch) = match self.written().await? {
+            Some(spool) => (Some(spool.file), spool.hasher, self.buffers.lend(batch)),
+            // The first batch is the larger one; it needn't stay.
+            None => (None, self.new_hasher(), batch.freeze()),
+        };
+        let hashing = match hasher {
+            Some(mut hasher) => {
+                let batch = batch.clone();
+                let hash = move || {
+                    hasher.update(&batch);
+                    hasher
+                };
+                Some(self.pool.start(hash).await)
             }
-            KeySource::Convergent(_) | KeySource::Random(_) => None,
+            None => None,
         };
         let directory = self.directory.clone();
         let write = move || {
@@ -226,31 +240,32 @@ impl Receiver {
                 directory: directory.clone(),
                 source,
             };
-            let mut spool = match before {
-                Some(spool) => spool,
-                None => SpoolFile {
-                    file: tempfile::tempfile_in(&directory)
-                        .map_err(|e| failed("make a temporary file in", e))?,
-                    hasher: new_hasher,
-                    spare: Vec::new(),
-                },
+            let mut file = match file {
+                Some(file) => file,
+                None => tempfile::tempfile_in(&directory)
+                    .map_err(|e| failed("make a temporary file in", e))?,
             };
-            if let Some(hasher) = &mut spool.hasher {
-                hasher.update(&batch);
-            }
-            let written = spool.file.write_all(&batch);
+            let written = file.write_all(&batch);
             written.map_err(|e| failed("write to a temporary file in", e))?;
-            batch.clear();
-            // The first batch is the larger one; it needn't stay.
-            batch.shrink_to(BATCH_SIZE);
-            spool.spare = batch;
-            Ok(spool)
+            Ok(file)
         };
-        self.spool = Spool::Busy(self.pool.start(write).await);
+        let writing = self.pool.start(write).await;
+        self.spool = Spool::Busy { writing, hashing };
         Ok(())
     }
 
-    /// Waits for the batch that is being written, if any.
+    /// For the convergent key, if it is to be one.
+    fn new_hasher(&self) -> Option<TaggedHasher> {
+        match &self.key {
+            KeySource::Convergent(secret) => {
+                let segment_size = self.parameters.segment_size(self.size);
+                Some(convergence_hasher(secret, &self.parameters, segment_size))
+            }
+            KeySource::Random(_) => None,
+        }
+    }
+
+    /// Waits for the batch that is being hashed and written, if any.
     async fn written(&mut self) -> Result<Option<SpoolFile>, UploadError> {
         match std::mem::replace(&mut self.spool, Spool::Failed) {
             Spool::Unused => Ok(None),
@@ -259,7 +274,14 @@ impl Receiver {
                 directory: self.directory.clone(),
                 source: std::io::ErrorKind::BrokenPipe.into(),
             }),
-            Spool::Busy(running) => running.result().await.map(Some),
+            Spool::Busy { writing, hashing } => {
+                let hasher = match hashing {
+                    Some(hashing) => Some(hashing.result().await),
+                    None => None,
+                };
+                let file = writing.result().await?;
+                Ok(Some(SpoolFile { file, hasher }))
+            }
         }
     }
 }
