@@ -20,6 +20,11 @@ impl AesCtr {
     pub fn apply(&mut self, data: &mut [u8]) {
         self.0.apply_keystream(data);
     }
+
+    /// Writes `from` into `to`, which is as long, with the next bytes of the keystream in it.
+    pub fn apply_to(&mut self, from: &[u8], to: &mut [u8]) {
+        self.0.apply_keystream_b2b(from, to);
+    }
 }
 
 impl std::fmt::Debug for AesCtr {
@@ -53,6 +58,10 @@ mod tests {
             AesCtr::new(&key, 0).apply(&mut whole);
             AesCtr::new(&key, offset as u64).apply(&mut whole[offset..]);
             prop_assert_eq!(&whole[offset..], &data[offset..]);
+            let mut elsewhere = vec![0; data.len() - offset];
+            AesCtr::new(&key, offset as u64).apply_to(&data[offset..], &mut elsewhere);
+            AesCtr::new(&key, offset as u64).apply(&mut elsewhere);
+            prop_assert_eq!(&elsewhere[..], &data[offset..]);
         }
     }
 }

@@ -40,7 +40,6 @@
 //! One bad server is worked around; too few good ones are an error that says how many.
 //! `docs/design/0001-immutable-transfers.md` explains how it fits together.
 
-mod buffers;
 mod check;
 mod download;
 mod error;

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tahoe_buffers::Buffers;
 use tahoe_crypto::StorageIndex;
 use tahoe_storage_api::{ShareNumber, ShareRange};
 
@@ -52,21 +53,14 @@ pub(crate) fn clip(data: &std::ops::Range<u64>, range: ShareRange) -> (u64, usiz
     (start, usize::try_from(end - start).unwrap_or(usize::MAX))
 }
 
-/// Reads exactly so many bytes of a file, without clearing the memory first.
+/// Memory for what is read in large pieces.
+static PIECES: Buffers = Buffers::of_sizes(16, 64 << 10, 1 << 20);
+
+/// Reads exactly so many bytes of a file.
 pub(crate) fn read_exact(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
-    let mut buffer: Vec<u8> = Vec::with_capacity(length);
-    while buffer.len() < length {
-        let position = offset + buffer.len() as u64;
-        let room = rustix::buffer::spare_capacity(&mut buffer);
-        match rustix::io::pread(file, room, position) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    // The allocator may have given more than was asked for.
-    buffer.truncate(length);
-    Ok(buffer.into())
+    let mut buffer = PIECES.take(length, 0);
+    file.read_exact_at(&mut buffer, offset)?;
+    Ok(PIECES.lend(buffer))
 }
 
 /// Keeps the shares open that were read last.

@@ -6,13 +6,17 @@
 //! That halves what is hashed.
 
 use super::share::{Block, Corruption, Share};
-use crate::buffers::Buffers;
 use bytes::{Bytes, BytesMut};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+use tahoe_buffers::Buffers;
 use tahoe_crypto::hash::{self, Hash};
 use tahoe_crypto::{AesCtr, ImmutableReadKey};
 use tahoe_share::SegmentGeometry;
+
+/// Buffers of each sort that are used again.
+const MOST_BUFFERS: usize = 16;
 
 /// Blocks of a segment, not yet verified, and what becomes of them.
 pub(super) struct FoundSegment {
@@ -37,64 +41,109 @@ pub(super) enum Decoded {
     BadCiphertext,
 }
 
+/// Memory that serves one segment after the other.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// For what the reader gets.
+    pieces: Buffers,
+    /// For primary blocks that had to be computed.
+    blocks: Buffers,
+}
+
+impl Memory {
+    pub(super) const fn new() -> Self {
+        Self {
+            pieces: Buffers::new(MOST_BUFFERS),
+            blocks: Buffers::new(MOST_BUFFERS),
+        }
+    }
+}
+
 /// Decodes, verifies and deciphers each segment.
 pub(super) fn decode_all(
     segments: Vec<FoundSegment>,
     geometry: &SegmentGeometry,
     decoder: &zfec::Decoder,
     key: Option<&ImmutableReadKey>,
-    buffers: &Buffers,
+    memory: &Memory,
 ) -> Vec<Decoded> {
-    let joined = segments
-        .iter()
-        .map(|segment| segment.join(decoder, buffers));
-    let joined: Vec<BytesMut> = joined.collect();
-    let ciphertexts = segments.iter().zip(&joined);
-    let ciphertexts = ciphertexts.map(|(segment, joined)| &joined[..segment.length()]);
-    let hashes = hash::ciphertext_segments(&ciphertexts.collect::<Vec<&[u8]>>());
-    let segments = segments.into_iter().zip(joined).zip(hashes);
-    let decoded = segments
-        .map(|((segment, joined), hash)| segment.finish(joined, hash, geometry, key, buffers));
-    decoded.collect()
+    let decoded = segments.into_iter().map(|found| DecodedSegment {
+        primary: found.primary_blocks(decoder, memory),
+        found,
+    });
+    let decoded: Vec<DecodedSegment> = decoded.collect();
+    let ciphertexts: Vec<Vec<&[u8]>> = decoded.iter().map(DecodedSegment::ciphertext).collect();
+    let hashes = hash::blocks_and_segments(&[], &ciphertexts).1;
+    let pairs = decoded.into_iter().zip(hashes);
+    let finished = pairs.map(|(segment, hash)| segment.finish(hash, geometry, key, memory));
+    finished.collect()
 }
 
 impl FoundSegment {
-    fn length(&self) -> usize {
-        usize::try_from(self.range.end - self.range.start).expect("a segment fits in memory")
-    }
-
-    /// Copies or computes the primary blocks in their order: the ciphertext and its padding.
-    fn join(&self, decoder: &zfec::Decoder, buffers: &Buffers) -> BytesMut {
+    /// The primary blocks in their order: those that came, and the others computed.
+    fn primary_blocks(&self, decoder: &zfec::Decoder, memory: &Memory) -> Vec<Bytes> {
         let blocks = self.blocks.iter();
         let blocks = blocks.map(|(share, block)| (share.number.0, &block.data[..]));
         let blocks: Vec<(u8, &[u8])> = blocks.collect();
-        let block_size = blocks.first().map_or(0, |(_, block)| block.len());
-        let mut segment = buffers.take(block_size * blocks.len(), 0);
-        let mut places: Vec<&mut [u8]> = segment.chunks_exact_mut(block_size).collect();
+        let present: Vec<u8> = blocks.iter().map(|(number, _)| *number).collect();
+        let missing = decoder.missing(&present);
+        let size = blocks.first().map_or(0, |(_, block)| block.len());
+        let new_block = || memory.blocks.take(size, 0);
+        let mut computed: Vec<BytesMut> = missing.iter().map(|_| new_block()).collect();
+        let mut places: Vec<&mut [u8]> = computed.iter_mut().map(|block| &mut block[..]).collect();
         decoder
-            .decode(&blocks, &mut places)
+            .reconstruct(&blocks, &missing, &mut places)
             .expect("k different blocks of one size were collected");
-        segment
+        let computed = computed.into_iter().map(|block| memory.blocks.lend(block));
+        let mut primary: BTreeMap<u8, Bytes> = missing.into_iter().zip(computed).collect();
+        for (share, block) in &self.blocks {
+            primary.insert(share.number.0, block.data.clone());
+        }
+        let needed = decoder.params().needed().into();
+        primary.into_values().take(needed).collect()
+    }
+}
+
+/// A segment with its ciphertext.
+struct DecodedSegment {
+    found: FoundSegment,
+    /// The ciphertext in k pieces of one length, with padding after it.
+    primary: Vec<Bytes>,
+}
+
+impl DecodedSegment {
+    /// The pieces of the ciphertext, without the padding.
+    fn ciphertext(&self) -> Vec<&[u8]> {
+        let range = &self.found.range;
+        let mut rest = usize::try_from(range.end - range.start).expect("a segment fits in memory");
+        let pieces = self.primary.iter().map(|block| {
+            let piece = &block[..rest.min(block.len())];
+            rest -= piece.len();
+            piece
+        });
+        pieces.collect()
+    }
+
+    fn padding_is_zero(&self) -> bool {
+        let ciphertext = self.ciphertext();
+        let mut pairs = self.primary.iter().zip(ciphertext);
+        pairs.all(|(block, used)| block[used.len()..].iter().all(|byte| *byte == 0))
     }
 
     fn finish(
         self,
-        joined: BytesMut,
         hash: Hash,
         geometry: &SegmentGeometry,
         key: Option<&ImmutableReadKey>,
-        buffers: &Buffers,
+        memory: &Memory,
     ) -> Decoded {
-        let genuine = self
-            .blocks
-            .iter()
-            .all(|(_, block)| block.segment_hash == hash);
-        let padding_is_zero = joined[self.length()..].iter().all(|byte| *byte == 0);
-        if genuine && padding_is_zero {
-            return Decoded::Verified(self.decipher(joined, key, buffers));
+        let blocks = &self.found.blocks;
+        let genuine = blocks.iter().all(|(_, block)| block.segment_hash == hash);
+        if genuine && self.padding_is_zero() {
+            return Decoded::Verified(self.decipher(key, memory));
         }
         let (mut good, mut bad) = (Vec::new(), Vec::new());
-        for (share, block) in &self.blocks {
+        for (share, block) in blocks {
             match share.check_block(geometry, block) {
                 Ok(()) => good.push((Arc::clone(share), block.clone())),
                 Err(corruption) => bad.push((Arc::clone(share), corruption)),
@@ -104,22 +153,30 @@ impl FoundSegment {
             Decoded::BadBlocks { good, bad }
         } else if genuine {
             // Padded with something else, by a program that wanted it so.
-            Decoded::Verified(self.decipher(joined, key, buffers))
+            Decoded::Verified(self.decipher(key, memory))
         } else {
             Decoded::BadCiphertext
         }
     }
 
-    fn decipher(
-        self,
-        mut segment: BytesMut,
-        key: Option<&ImmutableReadKey>,
-        buffers: &Buffers,
-    ) -> Bytes {
-        if let Some(key) = key {
-            let start = self.range.start + self.wanted.start as u64;
-            AesCtr::new(key.as_bytes(), start).apply(&mut segment[self.wanted.clone()]);
+    /// Writes what is wanted where the reader gets it, deciphered if there is a key.
+    fn decipher(&self, key: Option<&ImmutableReadKey>, memory: &Memory) -> Bytes {
+        let wanted = &self.found.wanted;
+        let start = self.found.range.start + wanted.start as u64;
+        let mut cipher = key.map(|key| AesCtr::new(key.as_bytes(), start));
+        let mut plaintext = memory.pieces.take(wanted.len(), 0);
+        let (mut skip, mut rest) = (wanted.start, &mut plaintext[..]);
+        for piece in self.ciphertext() {
+            let from = &piece[skip.min(piece.len())..];
+            skip -= piece.len() - from.len();
+            let (to, later) = rest.split_at_mut(from.len().min(rest.len()));
+            let from = &from[..to.len()];
+            match &mut cipher {
+                Some(cipher) => cipher.apply_to(from, to),
+                None => to.copy_from_slice(from),
+            }
+            rest = later;
         }
-        buffers.lend(segment).slice(self.wanted)
+        memory.pieces.lend(plaintext)
     }
 }

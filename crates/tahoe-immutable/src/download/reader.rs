@@ -1,9 +1,9 @@
 //! Reads a range: runs of segments, fetched ahead, delivered in order.
 
 use super::core::Core;
+use super::decode::Memory;
 use super::run::{RunError, WantedBytes, read_run};
 use super::share::Wish;
-use crate::buffers::Buffers;
 use crate::error::DownloadError;
 use crate::events::{Ongoing, ReadEvent};
 use bytes::Bytes;
@@ -27,8 +27,6 @@ const READ_SIZE: u64 = 5 * 256 * 1024;
 const HASHES_AHEAD: u64 = 1024;
 /// Pieces that wait for the consumer.
 const QUEUE_LENGTH: usize = 1;
-/// Segments whose buffers are used again.
-const MOST_BUFFERS: usize = 16;
 
 /// The bytes of a range of a file, a piece per segment.
 ///
@@ -134,7 +132,7 @@ async fn read(
     let mut plan = Plan::new(core, range.clone())?;
     let mut running = VecDeque::<RunningRun>::new();
     let mut known = core.facts_known();
-    let buffers = Arc::new(Buffers::new(MOST_BUFFERS));
+    let memory = Arc::new(Memory::new());
     loop {
         // Before the segment size is known for certain, one run is risk enough.
         let most = if *known.borrow_and_update() {
@@ -145,12 +143,12 @@ async fn read(
         while running.len() < most
             && let Some((wish, wanted)) = plan.next_run()
         {
-            let buffers = Arc::clone(&buffers);
+            let memory = Arc::clone(&memory);
             running.push_back(Task::spawn(read_run(
                 Arc::clone(core),
                 wish,
                 wanted,
-                buffers,
+                memory,
             )));
         }
         let Some(first) = running.front_mut() else {

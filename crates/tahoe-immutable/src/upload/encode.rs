@@ -10,11 +10,11 @@
 
 use super::UploadError;
 use super::receiver::Plaintext;
-use crate::buffers::Buffers;
 use bytes::BytesMut;
 use std::fs::File;
 use std::io::Read as _;
 use std::ops::Range;
+use tahoe_buffers::Buffers;
 use tahoe_crypto::hash::{self, Hash, TaggedHasher};
 use tahoe_crypto::{AesCtr, ImmutableReadKey};
 use tahoe_share::SegmentGeometry;

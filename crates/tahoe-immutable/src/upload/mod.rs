@@ -17,7 +17,6 @@ mod select;
 mod send;
 mod turns;
 
-use crate::buffers::Buffers;
 use crate::error::{Unhappy, UploadError};
 use crate::parameters::UploadParameters;
 use crate::status::{UploadStage, UploadStatus};
@@ -29,6 +28,7 @@ use select::Completeness;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tahoe_buffers::Buffers;
 use tahoe_caps::{ChkReadCap, LiteralCap};
 use tahoe_crypto::{ImmutableReadKey, LeaseMaster, ServerId, StorageIndex, UploadSecret};
 use tahoe_share::SegmentGeometry;

@@ -7,12 +7,12 @@
 //! it is known for certain as soon as more than a segment has arrived, and hashing starts then.
 
 use super::UploadError;
-use crate::buffers::Buffers;
 use crate::parameters::{MAX_LITERAL_SIZE, UploadParameters};
 use bytes::{Bytes, BytesMut};
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::path::PathBuf;
+use tahoe_buffers::Buffers;
 use tahoe_crypto::hash::TaggedHasher;
 use tahoe_crypto::{ConvergenceSecret, ImmutableReadKey};
 use tahoe_tasks::{CpuPool, Running};

@@ -12,11 +12,14 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use std::pin::pin;
 use std::time::Duration;
+use tahoe_buffers::Buffers;
 use tahoe_storage_api::StorageError;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Most bytes of the body of an answer that refuses or fails.
 const MAX_WORDS: usize = 10_000;
+/// Memory for the long bodies of answers, of all connections of the process together.
+static BODIES: Buffers = Buffers::of_sizes(16, 64 << 10, 2 << 20);
 /// How often one call is sent at most.
 const MOST_ATTEMPTS: usize = 3;
 
@@ -190,7 +193,7 @@ async fn collect(
             continue;
         }
         if !first.is_empty() {
-            whole.reserve(expected.max(first.len() + data.len()));
+            whole = BODIES.take(0, expected.max(first.len() + data.len()));
             whole.extend_from_slice(&std::mem::take(&mut first));
         }
         whole.extend_from_slice(&data);
@@ -198,7 +201,7 @@ async fn collect(
     let body = if whole.is_empty() {
         first
     } else {
-        whole.freeze()
+        BODIES.lend(whole)
     };
     Ok(Answer {
         status: parts.status,
