@@ -1,13 +1,17 @@
-//! Measures a drive in SQLite, over TLS on the loopback interface, clients and server in this
-//! process: `vdrive_rate [CLIENTS [SECONDS [ENTRIES]]]`.
+//! Measures a drive in SQLite, over TLS on the loopback interface, the server in a process of its
+//! own: `vdrive_rate [CLIENTS [SECONDS [ENTRIES]]]`.
 //!
 //! Each client makes one change after the other for some seconds: the rate of those acknowledged.
-//! Then one directory gets many entries and is listed in pages.
+//! Then one directory gets many entries and is listed in pages: the time of a page, and how much of
+//! it each side's processor works.
 #![expect(clippy::print_stdout, reason = "printing is what it does")]
 
 use foolscap::{Tub, TubIdentity, TubOptions};
 use futures_util::{StreamExt as _, stream};
+use std::io::{BufRead as _, BufReader};
 use std::num::NonZeroUsize;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tahoe_tasks::CpuPool;
@@ -15,6 +19,7 @@ use tahoe_vdrive::store::Store;
 use tahoe_vdrive::{
     CapText, Directory, Drive, DriveFurl, DriveOptions, EntryName, Metadata, Replace, VdriveServer,
 };
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -25,16 +30,48 @@ const CAP: &str = "URI:CHK:aaaaaaaaaaaaaaaaaaaaaaaaaa:\
 /// Changes on their way at once while a directory is filled.
 const AT_ONCE: usize = 256;
 const PAGE: usize = 500;
+/// The unit in which Linux tells programs of times, on all machines that we know.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if(|first| first == "serve").is_some() {
+        let directory = arguments.next().ok_or("serve DIRECTORY")?;
+        return serve(Path::new(&directory)).await;
+    }
     let mut number = |default: usize| -> Result<usize> {
         Ok(arguments.next().map_or(Ok(default), |text| text.parse())?)
     };
     let (clients, seconds, entries) = (number(20)?, number(5)?, number(100_000)?);
     let directory = tempfile::tempdir()?;
-    let store = Store::open_sqlite(&directory.path().join("vdrive.sqlite")).await?;
+    let mut server = Command::new(std::env::current_exe()?);
+    let server = server.arg("serve").arg(directory.path());
+    let mut server = server
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+    let furl = DriveFurl::parse(&line)?;
+    let mut connected = Vec::new();
+    for _ in 0..clients.max(1) {
+        connected.push(Client::connect(furl.clone()).await?);
+    }
+    rate(&connected, Duration::from_secs(seconds.try_into()?)).await?;
+    if let Some(client) = connected.first() {
+        let directory = fill(&client.drive, entries).await?;
+        listing(&directory, server.id()).await?;
+    }
+    // It ends with its input.
+    drop(server.stdin.take());
+    server.wait()?;
+    Ok(())
+}
+
+/// Serves a new drive in a directory, prints its FURL, and ends with its input.
+async fn serve(directory: &Path) -> Result<()> {
+    let store = Store::open_sqlite(&directory.join("vdrive.sqlite")).await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let tub = tub(vec![format!(
         "tcp:127.0.0.1:{}",
@@ -44,14 +81,8 @@ async fn main() -> Result<()> {
     tub.listen(listener);
     let (read_write, read_only) = server.furls();
     let (furl, _) = DriveFurl::of_new_drive(read_write.clone(), read_only.clone(), [7; 32]);
-    let mut connected = Vec::new();
-    for _ in 0..clients.max(1) {
-        connected.push(Client::connect(furl.clone()).await?);
-    }
-    rate(&connected, Duration::from_secs(seconds.try_into()?)).await?;
-    if let Some(client) = connected.first() {
-        listing(&client.drive, entries).await?;
-    }
+    println!("{}", *furl.to_text());
+    tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
     server.stop().await;
     tub.stop().await;
     Ok(())
@@ -121,23 +152,30 @@ async fn rate(clients: &[Client], time: Duration) -> Result<()> {
     Ok(())
 }
 
-async fn listing(drive: &Drive, entries: usize) -> Result<()> {
+/// Makes a directory with many entries.
+async fn fill(drive: &Drive, entries: usize) -> Result<Directory> {
     let name = EntryName::new("large")?;
-    let directory = drive
-        .root()
-        .make_directory(&name, Metadata::default())
-        .await?;
+    let root = drive.root();
+    let directory = root.make_directory(&name, Metadata::default()).await?;
     let begun = Instant::now();
-    let directory = &directory;
-    let sets = (0..entries).map(|number| async move {
-        set(directory, &format!("a file's name, number {number}")).await
-    });
-    let mut sets = stream::iter(sets).buffer_unordered(AT_ONCE);
-    while let Some(set) = sets.next().await {
-        set?;
+    {
+        let directory = &directory;
+        let sets = (0..entries).map(|number| async move {
+            set(directory, &format!("a file's name, number {number}")).await
+        });
+        let mut sets = stream::iter(sets).buffer_unordered(AT_ONCE);
+        while let Some(set) = sets.next().await {
+            set?;
+        }
     }
     let rate = entries as f64 / begun.elapsed().as_secs_f64();
     println!("{entries} entries made, {rate:.0} a second");
+    Ok(directory)
+}
+
+async fn listing(directory: &Directory, server: u32) -> Result<()> {
+    let own = std::process::id();
+    let before = (processor_time(own)?, processor_time(server)?);
     let mut times = Vec::new();
     let mut after = None;
     let mut listed = 0;
@@ -151,6 +189,9 @@ async fn listing(drive: &Drive, entries: usize) -> Result<()> {
             break;
         }
     }
+    let each = |before: f64, after: f64| (after - before) * 1000.0 / times.len() as f64;
+    let client = each(before.0, processor_time(own)?);
+    let server = each(before.1, processor_time(server)?);
     times.sort();
     let time = |index: usize| times.get(index).copied().unwrap_or_default();
     let (median, slowest) = (time(times.len() / 2), time(times.len() - 1));
@@ -158,5 +199,18 @@ async fn listing(drive: &Drive, entries: usize) -> Result<()> {
         "{listed} entries in {} pages, each {median:.1?} (median), {slowest:.1?} (slowest)",
         times.len()
     );
+    println!("processor time of a page: client {client:.1} ms, server {server:.1} ms");
     Ok(())
+}
+
+/// Seconds that all threads of a process have worked, as Linux counts them.
+fn processor_time(process: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let (_, fields) = stat.rsplit_once(')').ok_or("no name in /proc/PID/stat")?;
+    // The times of user and system are fields 14 and 15, the name is field 2.
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks = ticks
+        .map(str::parse::<f64>)
+        .sum::<std::result::Result<f64, _>>()?;
+    Ok(ticks / TICKS_PER_SECOND)
 }

@@ -38,6 +38,9 @@ pub struct DriveStatus {
     pub problem: Option<String>,
 }
 
+/// Fewest entries for which another thread is worth its while.
+const LEAST_SHARE: usize = 32;
+
 /// A drive's server, connected or not.
 pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
@@ -192,23 +195,35 @@ impl Shared {
         Version(later(before).unwrap_or(Version::MAX.0))
     }
 
-    /// Opens what the server says is in a directory.
+    /// Opens what the server says is in a directory, on as many threads as there may be: checking
+    /// signatures is most of what a listing costs.
     pub(super) async fn open(
         self: &Arc<Self>,
         directory: DirectoryId,
         stored: Vec<StoredEntry>,
     ) -> Result<Vec<(Place, Entry)>, DriveError> {
-        let shared = Arc::clone(self);
-        self.cpu
-            .run(move || {
+        let share = stored.len().div_ceil(self.cpu.threads()).max(LEAST_SHARE);
+        let mut opened = Vec::with_capacity(stored.len());
+        let mut running = Vec::with_capacity(self.cpu.threads());
+        let mut stored = stored.into_iter();
+        while stored.len() > 0 {
+            let share: Vec<StoredEntry> = stored.by_ref().take(share).collect();
+            let shared = Arc::clone(self);
+            let work = move || {
                 let open = |stored: StoredEntry| {
                     let entry = stored.entry;
                     let place = Place { directory, entry };
                     Ok((place, shared.open_one(&place, &stored.record)?))
                 };
-                stored.into_iter().map(open).collect()
-            })
-            .await
+                share.into_iter().map(open).collect()
+            };
+            running.push(self.cpu.start(work).await);
+        }
+        for share in running {
+            let share: Result<Vec<(Place, Entry)>, DriveError> = share.result().await;
+            opened.extend(share?);
+        }
+        Ok(opened)
     }
 
     pub(super) fn open_one(&self, place: &Place, record: &Record) -> Result<Entry, DriveError> {
