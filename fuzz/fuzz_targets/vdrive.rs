@@ -30,6 +30,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(record) = Record::parse(Bytes::copy_from_slice(bytes)) {
         assert_eq!(record.as_bytes(), bytes);
     }
+    if let Some(write) = record::read_write_slot(bytes) {
+        let target = record::Target::File(record::Caps { write, read: None });
+        assert_eq!(record::write_slot(&target).as_slice(), bytes);
+    }
     for child in [None, Some(DirectoryId::from_bytes([7; 16]))] {
         if let Some(contents) = record::read_body(bytes, child) {
             assert_eq!(record::body(&contents).as_slice(), bytes);

@@ -17,7 +17,8 @@ use std::time::{Duration, Instant, SystemTime};
 use tahoe_tasks::CpuPool;
 use tahoe_vdrive::store::Store;
 use tahoe_vdrive::{
-    CapText, Directory, Drive, DriveFurl, DriveOptions, EntryName, Metadata, Replace, VdriveServer,
+    CapText, Caps, Directory, Drive, DriveFurl, DriveOptions, EntryName, Metadata, Replace,
+    VdriveServer,
 };
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
@@ -118,7 +119,12 @@ fn tub(location: Vec<String>) -> Result<Tub> {
 async fn set(directory: &Directory, name: &str) -> Result<()> {
     let name = EntryName::new(name)?;
     let cap = CapText::new(CAP).ok_or("the capability is short")?;
-    let set = directory.set_file(&name, cap, Metadata::default(), Replace::Always);
+    let set = directory.set_file(
+        &name,
+        Caps::read_only(cap),
+        Metadata::default(),
+        Replace::Always,
+    );
     set.await?;
     Ok(())
 }

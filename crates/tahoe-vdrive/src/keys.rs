@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! write secret ─► signing key ─► verifying key ┐
+//!      ├────────► write slot key              │
 //!      └────────► read secret ─► name key      ├ what a reader has
 //!                      └───────► seal key      ┘
 //! ```
@@ -37,6 +38,8 @@ pub struct ReadKeys {
 pub struct WriteKeys {
     secret: Secret,
     pub(crate) signing_key: SigningKey,
+    /// Seals what readers must not have.
+    pub(crate) write_seal_key: Secret,
     read: ReadKeys,
 }
 
@@ -58,6 +61,7 @@ impl WriteKeys {
         Self {
             read: ReadKeys::new(read_secret, signing_key.verifying_key()),
             signing_key,
+            write_seal_key: derive(&secret, "write slot key"),
             secret,
         }
     }
@@ -76,6 +80,11 @@ impl ReadKeys {
             secret,
             verifying_key,
         }
+    }
+
+    /// The key that checks what writers have signed: no secret, and no other drive has it.
+    pub fn verifying_key(&self) -> &VerifyingKey {
+        &self.verifying_key
     }
 
     /// Derives by what the server knows a name in a directory.

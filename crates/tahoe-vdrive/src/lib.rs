@@ -12,7 +12,8 @@
 //! use foolscap::{Tub, TubIdentity, TubOptions};
 //! use std::{num::NonZeroUsize, sync::Arc, time::SystemTime};
 //! use tahoe_vdrive::{
-//!     CapText, Drive, DriveFurl, DriveOptions, EntryName, Metadata, Replace, Target, VdriveServer,
+//!     CapText, Caps, Drive, DriveFurl, DriveOptions, EntryName, Metadata, Replace, Target,
+//!     VdriveServer,
 //!     store::Store,
 //! };
 //!
@@ -35,10 +36,11 @@
 //! let cpu = tahoe_tasks::CpuPool::new(NonZeroUsize::MIN);
 //! let drive = Drive::connect(&client, furl, DriveOptions { cpu, clock: Arc::new(SystemTime::now) });
 //! drive.connected().await;
-//! let (name, cap) = (EntryName::new("greeting")?, CapText::new("URI:LIT:nbswy3dp").unwrap());
+//! let cap = CapText::new("URI:LIT:nbswy3dp").unwrap();
+//! let (name, caps) = (EntryName::new("greeting")?, Caps::read_only(cap));
 //! let root = drive.root();
-//! root.set_file(&name, cap.clone(), Metadata::default(), Replace::Never).await?;
-//! assert_eq!(root.get(&name).await?.entry.target, Target::File(cap));
+//! root.set_file(&name, caps.clone(), Metadata::default(), Replace::Never).await?;
+//! assert_eq!(root.get(&name).await?.entry.target, Target::File(caps));
 //! client.stop().await;
 //! server.stop().await;
 //! tub.stop().await;
@@ -66,13 +68,13 @@ pub mod store;
 mod wire;
 
 pub use client::{
-    Changes, Directory, Drive, DriveOptions, DriveStatus, Entry, Found, Freshness, Listing,
-    PageMark, RemoveMode, Replace, TrashItem,
+    BadEntry, Changes, Directory, Drive, DriveOptions, DriveStatus, Entry, Found, Freshness,
+    Listing, PageMark, RemoveMode, Replace, TrashItem,
 };
 pub use error::DriveError;
 pub use furl::{BadDriveFurl, DriveFurl};
 pub use ids::{DirectoryId, EntryId, Place, Revision, Version};
 pub use keys::{BadKey, DriveKeys, ReadKeys, WriteKeys};
 pub use name::{BadName, EntryName};
-pub use record::{BadRecord, CapText, Contents, Forged, Metadata, Record, Target};
+pub use record::{BadRecord, CapText, Caps, Contents, Forged, Metadata, Record, Target};
 pub use server::{Clock, ServeError, VdriveServer};

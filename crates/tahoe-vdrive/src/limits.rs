@@ -8,8 +8,8 @@ pub const MAX_NAME_BYTES: usize = 1024;
 pub const MAX_TARGET_BYTES: usize = 4096;
 /// Longest metadata of a frontend's own.
 pub const MAX_NOTES_BYTES: usize = 8192;
-/// Largest sealed entry; room for the three above and what seals them.
-pub const MAX_RECORD_BYTES: usize = 16 << 10;
+/// Largest sealed entry; room for these, two capabilities, and what seals them.
+pub const MAX_RECORD_BYTES: usize = 20 << 10;
 /// Deepest directory in which something may be changed, and longest path.
 pub const MAX_DEPTH: usize = 100;
 /// Most entries in one page of a listing.

@@ -2,7 +2,7 @@
 
 use crate::ids::{DirectoryId, EntryId, Revision, Version};
 use crate::record::Record;
-use crate::store::{Expected, Page, StoreError, StoredEntry, StoredTrash, TrashId};
+use crate::store::{Expected, ListedEntry, Page, StoreError, StoredTrash, TrashId};
 use foolscap::{RemoteFailure, Value};
 
 /// The interface of a directory, and of the root, which has more calls.
@@ -101,11 +101,11 @@ pub(crate) fn as_expected(value: &Value) -> Option<Expected> {
 }
 
 pub(crate) fn page(page: &Page) -> Value {
-    let entries = page.entries.iter().map(|stored| {
+    let entries = page.entries.iter().map(|listed| {
         Value::Tuple(vec![
-            id(stored.entry.as_bytes()),
-            Value::from(stored.revision.0),
-            record(&stored.record),
+            id(listed.entry.as_bytes()),
+            Value::from(listed.revision.0),
+            Value::Bytes(listed.bytes.clone()),
         ])
     });
     Value::Tuple(vec![
@@ -120,13 +120,13 @@ pub(crate) fn as_page(value: &Value) -> Option<Page> {
         return None;
     };
     let entry = |value: &Value| {
-        let [entry, revision, record] = value.as_sequence()? else {
+        let [entry, revision, bytes] = value.as_sequence()? else {
             return None;
         };
-        Some(StoredEntry {
+        Some(ListedEntry {
             entry: EntryId::from_bytes(as_id(entry)?),
             revision: Revision(revision.as_integer()?),
-            record: as_record(record)?,
+            bytes: bytes.as_bytes()?.clone(),
         })
     };
     let entries = entries.as_sequence()?.iter().map(entry);

@@ -35,6 +35,9 @@ pub struct AnyChild {
     pub node: AnyNode,
     /// What the directory notes of it.
     pub metadata: Metadata,
+    /// Why nothing else is known of it: the drive's server gives an entry that isn't what it should
+    /// be. Then the node is an unknown one without capabilities.
+    pub problem: Option<String>,
 }
 
 /// What a directory held when it was read.
@@ -151,8 +154,11 @@ impl AnyListing {
 impl From<Child> for AnyChild {
     fn from(child: Child) -> Self {
         let Child { node, metadata } = child;
-        let node = AnyNode::Grid(node);
-        Self { node, metadata }
+        Self {
+            node: AnyNode::Grid(node),
+            metadata,
+            problem: None,
+        }
     }
 }
 

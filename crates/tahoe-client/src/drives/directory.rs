@@ -6,9 +6,10 @@ use super::metadata;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tahoe_caps::CapError;
-use tahoe_directory::{ChildName, DirectoryError, EditError, NewChild, Node, Replace};
+use tahoe_directory::{ChildName, DirectoryError, EditError, Metadata, NewChild, Node, Replace};
 use tahoe_vdrive::{
-    CapText, Directory, Drive, DriveError, Entry, EntryName, Freshness, RemoveMode, Target,
+    BadEntry, CapText, Caps, Directory, Drive, DriveError, Entry, EntryName, Freshness, RemoveMode,
+    Target,
 };
 
 /// How often a link is tried again because somebody else changed the entry meanwhile.
@@ -82,15 +83,28 @@ impl DriveDirectory {
         }
     }
 
-    /// Its children, by name, and since when that may be old.
+    /// Its children, by name, and since when that may be old. An entry that isn't what it should be
+    /// is an unknown child with its problem.
     pub(super) async fn list(&self) -> Result<Listed, AnyDirectoryError> {
         let listing = self.directory.list_all().await?;
-        let mut children = Vec::with_capacity(listing.entries.len());
+        let mut children = Vec::with_capacity(listing.entries.len() + listing.bad.len());
         for entry in &listing.entries {
             let name = ChildName::new(entry.name.as_str());
-            let child = self.child_of(&name, entry)?;
+            let child = match self.child_of(&name, entry) {
+                Ok(child) => child,
+                Err(problem) => {
+                    let (directory, drive) = (self.directory.id(), self.drive_name());
+                    tracing::warn!(drive, %directory, %problem, "an entry of the drive is bad");
+                    unknown(&problem, metadata::shown(entry))?
+                }
+            };
             children.push((name, child));
         }
+        for bad in &listing.bad {
+            let child = unknown(&bad.problem, Metadata::default())?;
+            children.push((bad_name(bad), child));
+        }
+        children.sort_by(|(one, _), (other, _)| one.cmp(other));
         Ok((children, old_since(listing.freshness)))
     }
 
@@ -104,15 +118,24 @@ impl DriveDirectory {
     fn child_of(&self, name: &ChildName, entry: &Entry) -> Result<AnyChild, AnyDirectoryError> {
         let node = match &entry.target {
             Target::Directory(id) => AnyNode::Drive(self.below(name, self.drive.directory(*id))),
-            Target::File(cap) => AnyNode::Grid(self.node(cap)?),
+            Target::File(caps) => AnyNode::Grid(self.node(caps)?),
         };
-        let metadata = metadata::shown(entry);
-        Ok(AnyChild { node, metadata })
+        Ok(AnyChild {
+            node,
+            metadata: metadata::shown(entry),
+            problem: None,
+        })
     }
 
-    /// Who may only read the drive is shown nothing that could be changed through it.
-    fn node(&self, cap: &CapText) -> Result<Node, AnyDirectoryError> {
-        let node = Node::from_slots(None, Some(cap.as_str()), false);
+    /// Who may only read the drive has no key to what changes a file, and is shown nothing that
+    /// does, should a writer have put it where only what reads belongs.
+    fn node(&self, caps: &Caps) -> Result<Node, AnyDirectoryError> {
+        let text = |cap: &'_ Option<CapText>| cap.as_ref().map(|cap| cap.as_str().to_owned());
+        let (write, read) = (text(&caps.write), text(&caps.read));
+        if write.is_none() && read.is_none() {
+            return Err(AnyDirectoryError::BadEntry);
+        }
+        let node = Node::from_slots(write.as_deref(), read.as_deref(), false);
         let node = match self.is_writable() {
             true => node,
             false => node.and_then(|node| node.to_read_only()),
@@ -141,15 +164,17 @@ impl DriveDirectory {
     ) -> Result<(), AnyDirectoryError> {
         self.check_changeable()?;
         let entry_name = entry_name(name)?;
-        let cap = child.node.cap_text().unwrap_or_default();
-        let cap = CapText::new(&cap).ok_or(AnyDirectoryError::CapTooLong)?;
+        let caps = Caps {
+            write: cap_text(child.node.write_cap_text())?,
+            read: cap_text(child.node.read_cap_text())?,
+        };
         for _ in 0..ATTEMPTS {
             let old = self.present(&entry_name).await?;
             let replace = self.replacement(name, old.as_ref(), replace)?;
             let metadata = metadata::kept(old.as_ref(), child.metadata.as_ref(), now);
             let set = self
                 .directory
-                .set_file(&entry_name, cap.clone(), metadata, replace);
+                .set_file(&entry_name, caps.clone(), metadata, replace);
             match set.await {
                 Ok(_) => return Ok(()),
                 Err(DriveError::Changed { .. } | DriveError::NameTaken) => {}
@@ -180,7 +205,8 @@ impl DriveDirectory {
         };
         let is_directory = match &old.target {
             Target::Directory(_) => true,
-            Target::File(cap) => self.node(cap)?.is_directory(),
+            // What can't be read isn't known to be one.
+            Target::File(caps) => self.node(caps).is_ok_and(|node| node.is_directory()),
         };
         let is_of_drive = matches!(old.target, Target::Directory(_));
         match replace {
@@ -246,6 +272,37 @@ fn entry_name(name: &ChildName) -> Result<EntryName, AnyDirectoryError> {
 /// The name of something that should be there already; what can't be a name isn't.
 fn present_name(name: &ChildName) -> Result<EntryName, EditError> {
     EntryName::new(name.as_str()).map_err(|_| EditError::NoSuchChild(name.clone()))
+}
+
+fn cap_text(text: Option<String>) -> Result<Option<CapText>, AnyDirectoryError> {
+    let cap = |text: String| CapText::new(&text).ok_or(AnyDirectoryError::CapTooLong);
+    text.filter(|text| !text.is_empty()).map(cap).transpose()
+}
+
+/// A child of which only is known what is wrong with it.
+fn unknown(
+    problem: &dyn std::error::Error,
+    metadata: Metadata,
+) -> Result<AnyChild, AnyDirectoryError> {
+    let node = Node::from_slots(None, None, false);
+    let node = node.map_err(|_: CapError| AnyDirectoryError::BadEntry)?;
+    let causes = std::iter::successors(problem.source(), |cause| cause.source());
+    let problem = causes.fold(problem.to_string(), |text, cause| {
+        format!("{text}: {cause}")
+    });
+    Ok(AnyChild {
+        node: AnyNode::Grid(node),
+        metadata,
+        problem: Some(problem),
+    })
+}
+
+/// What an entry is shown as whose own name may not be known.
+fn bad_name(bad: &BadEntry) -> ChildName {
+    match &bad.name {
+        Some(name) => ChildName::new(name.as_str()),
+        None => ChildName::new(&format!("unreadable entry {}", bad.id)),
+    }
 }
 
 fn old_since(freshness: Freshness) -> Option<SystemTime> {

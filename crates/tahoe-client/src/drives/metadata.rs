@@ -56,7 +56,7 @@ fn notes(metadata: &Metadata) -> String {
 mod tests {
     use super::*;
     use std::time::Duration;
-    use tahoe_vdrive::{CapText, EntryName, Target, Version};
+    use tahoe_vdrive::{CapText, Caps, EntryName, Target, Version};
 
     #[test]
     fn the_first_time_stays_and_the_users_keys_are_kept() {
@@ -65,7 +65,7 @@ mod tests {
         let user = Metadata::new(user.as_object().unwrap().clone());
         let entry = |metadata| Entry {
             name: EntryName::new("x").unwrap(),
-            target: Target::File(CapText::new("URI:LIT:").unwrap()),
+            target: Target::File(Caps::read_only(CapText::new("URI:LIT:").unwrap())),
             version: Version(1),
             metadata,
         };

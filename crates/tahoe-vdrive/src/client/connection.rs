@@ -7,9 +7,10 @@ use super::{DriveOptions, Entry};
 use crate::error::CallFailure;
 use crate::ids::{DirectoryId, Place, Version};
 use crate::limits::{CALL_TIMEOUT, MAX_KEPT_REFERENCES};
-use crate::record::{Contents, Record};
-use crate::store::StoredEntry;
+use crate::record::{Contents, Forged, Record};
+use crate::store::ListedEntry;
 use crate::{Clock, DriveError, DriveFurl, DriveKeys, wire};
+use bytes::Bytes;
 use foolscap::{Arguments, ReconnectState, Reconnector, RemoteReference, Tub, Value};
 use rand::TryRng as _;
 use std::collections::HashMap;
@@ -40,6 +41,9 @@ pub struct DriveStatus {
 
 /// Fewest entries for which another thread is worth its while.
 const LEAST_SHARE: usize = 32;
+
+/// An entry of a place, or what is wrong with it.
+pub(super) type Opened = (Place, Result<Entry, Forged>);
 
 /// A drive's server, connected or not.
 pub(super) struct Connection {
@@ -200,34 +204,34 @@ impl Shared {
     pub(super) async fn open(
         self: &Arc<Self>,
         directory: DirectoryId,
-        stored: Vec<StoredEntry>,
-    ) -> Result<Vec<(Place, Entry)>, DriveError> {
-        let share = stored.len().div_ceil(self.cpu.threads()).max(LEAST_SHARE);
-        let mut opened = Vec::with_capacity(stored.len());
+        listed: Vec<ListedEntry>,
+    ) -> Vec<Opened> {
+        let share = listed.len().div_ceil(self.cpu.threads()).max(LEAST_SHARE);
+        let mut opened = Vec::with_capacity(listed.len());
         let mut running = Vec::with_capacity(self.cpu.threads());
-        let mut stored = stored.into_iter();
-        while stored.len() > 0 {
-            let share: Vec<StoredEntry> = stored.by_ref().take(share).collect();
+        let mut listed = listed.into_iter();
+        while listed.len() > 0 {
+            let share: Vec<ListedEntry> = listed.by_ref().take(share).collect();
             let shared = Arc::clone(self);
             let work = move || {
-                let open = |stored: StoredEntry| {
-                    let entry = stored.entry;
+                let open = |listed: ListedEntry| {
+                    let entry = listed.entry;
                     let place = Place { directory, entry };
-                    Ok((place, shared.open_one(&place, &stored.record)?))
+                    (place, shared.open_one(&place, &listed.bytes))
                 };
-                share.into_iter().map(open).collect()
+                share.into_iter().map(open).collect::<Vec<Opened>>()
             };
             running.push(self.cpu.start(work).await);
         }
         for share in running {
-            let share: Result<Vec<(Place, Entry)>, DriveError> = share.result().await;
-            opened.extend(share?);
+            opened.extend(share.result().await);
         }
-        Ok(opened)
+        opened
     }
 
-    pub(super) fn open_one(&self, place: &Place, record: &Record) -> Result<Entry, DriveError> {
-        let contents = self.keys.read_keys().open(place, record)?;
+    pub(super) fn open_one(&self, place: &Place, bytes: &Bytes) -> Result<Entry, Forged> {
+        let record = Record::parse(bytes.clone())?;
+        let contents = self.keys.open(place, &record)?;
         Ok(entry_of(contents, record.version()))
     }
 

@@ -1,15 +1,17 @@
 //! What can be done with a directory.
 
-use super::connection::{Connection, Shared, call, lock, random};
+use super::connection::{Connection, Opened, Shared, call, lock, random};
 use super::listings::OldPage;
-use super::{Changes, Entry, Found, Freshness, Listing, PageMark};
+use super::memory::Asked;
+use super::{BadEntry, Changes, Entry, Found, Freshness, Listing, PageMark};
 use crate::error::CallFailure;
 use crate::ids::{DirectoryId, EntryId, Place, Version};
 use crate::limits::{MAX_DEPTH, MAX_LISTED_ENTRIES, MAX_NOTES_BYTES, MAX_PAGE_ENTRIES};
 use crate::name::EntryName;
-use crate::record::{CapText, Contents, Metadata, Record, Target};
+use crate::record::{Caps, Contents, Metadata, Record, Target};
 use crate::store::{Expected, Page};
 use crate::{DriveError, wire};
+use bytes::Bytes;
 use foolscap::{RemoteReference, Value};
 use std::sync::Arc;
 
@@ -118,15 +120,11 @@ impl Directory {
                 return Err(error);
             }
         };
-        let (record, child) = as_found(&answer).ok_or(DriveError::BadAnswer("get"))?;
-        let stored = crate::store::StoredEntry {
-            entry: place.entry,
-            revision: crate::Revision(0),
-            record,
-        };
-        let opened = shared.open(self.id, vec![stored]).await?;
-        let (_, entry) = opened.into_iter().next().ok_or(DriveError::NoSuchEntry)?;
-        self.check(&[(place, entry.clone())], asked)?;
+        let (bytes, child) = as_found(&answer).ok_or(DriveError::BadAnswer("get"))?;
+        let opening = Arc::clone(shared);
+        let open = move || opening.open_one(&place, &bytes);
+        let entry = shared.cpu.run(open).await?;
+        self.check(place, &entry, asked)?;
         if let (Target::Directory(id), Some(child)) = (&entry.target, child) {
             shared.keep_reference(*id, &child);
         }
@@ -139,24 +137,22 @@ impl Directory {
     pub async fn list(&self, after: Option<PageMark>, limit: usize) -> Result<Listing, DriveError> {
         let after = after.map(|mark| mark.0);
         let limit = limit.clamp(1, MAX_PAGE_ENTRIES);
-        let (page, more, freshness) = match self.list_fresh(after, limit).await {
-            Ok((page, more)) => (page, more, Freshness::Fresh),
-            Err(error) if is_unreachable(&error) => {
-                let seen = lock(&self.shared().listings).page(self.id, after, limit);
-                let OldPage {
-                    entries,
-                    more,
-                    since,
-                } = seen.ok_or(error)?;
-                (entries, more, Freshness::Old { since })
-            }
-            Err(error) => return Err(error),
+        let error = match self.list_fresh(after, limit).await {
+            Err(error) if is_unreachable(&error) => error,
+            listed => return listed,
         };
-        let next = page.last().filter(|_| more).map(|(id, _)| PageMark(*id));
+        let seen = lock(&self.shared().listings).page(self.id, after, limit);
+        let OldPage {
+            entries,
+            more,
+            since,
+        } = seen.ok_or(error)?;
+        let next = entries.last().filter(|_| more).map(|(id, _)| PageMark(*id));
         Ok(Listing {
-            entries: page.into_iter().map(|(_, entry)| entry).collect(),
+            entries: entries.into_iter().map(|(_, entry)| entry).collect(),
+            bad: Vec::new(),
             next,
-            freshness,
+            freshness: Freshness::Old { since },
         })
     }
 
@@ -164,7 +160,7 @@ impl Directory {
         &self,
         after: Option<EntryId>,
         limit: usize,
-    ) -> Result<(Vec<(EntryId, Entry)>, bool), DriveError> {
+    ) -> Result<Listing, DriveError> {
         let reference = self.connection.reference(self.id).await?;
         let shared = self.shared();
         let asked = lock(&shared.memory).ask();
@@ -175,26 +171,59 @@ impl Directory {
         let answer = call(&reference, "list", arguments).await?;
         let page = wire::as_page(&answer).filter(|page| is_page_after(page, after));
         let page = page.ok_or(DriveError::BadAnswer("list"))?;
-        let opened = shared.open(self.id, page.entries).await?;
-        self.check(&opened, asked)?;
-        let entries = opened
-            .into_iter()
-            .map(|(place, entry)| (place.entry, entry));
-        let entries: Vec<(EntryId, Entry)> = entries.collect();
+        let last = page.entries.last().map(|listed| listed.entry);
+        let up_to = last.filter(|_| page.more);
+        let opened = shared.open(self.id, page.entries).await;
+        let (entries, bad) = self.sort_out(opened, asked);
         let now = shared.now();
-        lock(&shared.listings).put_page(self.id, after, &entries, page.more, now);
-        Ok((entries, page.more))
+        lock(&shared.listings).put_page(self.id, after, up_to, &entries, now);
+        Ok(Listing {
+            entries: entries.into_iter().map(|(_, entry)| entry).collect(),
+            bad,
+            next: up_to.map(PageMark),
+            freshness: Freshness::Fresh,
+        })
+    }
+
+    /// Tells the entries that are as they should be from the others, which the log is told of.
+    fn sort_out(
+        &self,
+        opened: Vec<Opened>,
+        asked: Asked,
+    ) -> (Vec<(EntryId, Entry)>, Vec<BadEntry>) {
+        let mut entries = Vec::with_capacity(opened.len());
+        let mut bad = Vec::new();
+        for (place, opened) in opened {
+            let (name, problem) = match opened {
+                Err(forged) => (None, forged.into()),
+                Ok(entry) => match self.check(place, &entry, asked) {
+                    Ok(()) => {
+                        entries.push((place.entry, entry));
+                        continue;
+                    }
+                    Err(problem) => (Some(entry.name), problem),
+                },
+            };
+            let id = place.entry;
+            bad.push(BadEntry { id, name, problem });
+        }
+        if let Some(BadEntry { id, problem, .. }) = bad.first() {
+            let (directory, count) = (self.id, bad.len());
+            tracing::warn!(%directory, count, first = %id, %problem, "entries of the drive are bad");
+        }
+        (entries, bad)
     }
 
     /// Lists the whole directory, by name.
     pub async fn list_all(&self) -> Result<Listing, DriveError> {
         let mut all = self.list(None, MAX_PAGE_ENTRIES).await?;
         while let Some(mark) = all.next {
-            if all.entries.len() >= MAX_LISTED_ENTRIES {
+            if all.entries.len() + all.bad.len() >= MAX_LISTED_ENTRIES {
                 return Err(DriveError::TooMany);
             }
             let page = self.list(Some(mark), MAX_PAGE_ENTRIES).await?;
             all.entries.extend(page.entries);
+            all.bad.extend(page.bad);
             all.next = page.next;
             if page.freshness != Freshness::Fresh {
                 all.freshness = page.freshness;
@@ -204,17 +233,10 @@ impl Directory {
         Ok(all)
     }
 
-    /// Checks versions against what was known when they were asked for, and remembers them.
-    fn check(
-        &self,
-        entries: &[(Place, Entry)],
-        asked: super::memory::Asked,
-    ) -> Result<(), DriveError> {
-        let mut memory = lock(&self.shared().memory);
-        for (place, entry) in entries {
-            memory.check(*place, entry.version, asked)?;
-            self.shared().note(entry.version);
-        }
+    /// Checks a version against what was known when it was asked for, and remembers it.
+    fn check(&self, place: Place, entry: &Entry, asked: Asked) -> Result<(), DriveError> {
+        lock(&self.shared().memory).check(place, entry.version, asked)?;
+        self.shared().note(entry.version);
         Ok(())
     }
 
@@ -240,11 +262,11 @@ impl Directory {
     pub async fn set_file(
         &self,
         name: &EntryName,
-        cap: CapText,
+        caps: Caps,
         metadata: Metadata,
         replace: Replace,
     ) -> Result<Version, DriveError> {
-        let contents = contents(name, Target::File(cap), metadata)?;
+        let contents = contents(name, Target::File(caps), metadata)?;
         let reference = self.connection.reference(self.id).await?;
         let arguments = |place: Place, record: &Record| {
             vec![
@@ -403,15 +425,15 @@ fn contents(name: &EntryName, target: Target, metadata: Metadata) -> Result<Cont
     })
 }
 
-fn as_found(answer: &Value) -> Option<(Record, Option<RemoteReference>)> {
-    let [_revision, record, child] = answer.as_sequence()? else {
+fn as_found(answer: &Value) -> Option<(Bytes, Option<RemoteReference>)> {
+    let [_revision, bytes, child] = answer.as_sequence()? else {
         return None;
     };
     let child = child
         .as_reference()
         .and_then(|child| child.remote())
         .cloned();
-    Some((wire::as_record(record)?, child))
+    Some((bytes.as_bytes()?.clone(), child))
 }
 
 /// Says whether entries come in their order, after the one asked for, and the end isn't put off.

@@ -37,20 +37,17 @@ pub(super) struct OldPage {
 }
 
 impl Listings {
-    /// Remembers a page: all that is after an entry, up to another one or the end.
+    /// Remembers a page: all that is good after an entry, up to another one or the end.
     pub(super) fn put_page(
         &mut self,
         directory: DirectoryId,
         after: Option<EntryId>,
+        up_to: Option<EntryId>,
         entries: &[(EntryId, Entry)],
-        more: bool,
         now: SystemTime,
     ) {
         let first = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let last = match entries.last() {
-            Some((last, _)) if more => Bound::Included(*last),
-            _ => Bound::Unbounded,
-        };
+        let last = up_to.map_or(Bound::Unbounded, Bound::Included);
         self.change(directory, now, |seen| {
             let old = seen.entries.range((first, last)).map(|(id, _)| *id);
             for id in old.collect::<Vec<_>>() {

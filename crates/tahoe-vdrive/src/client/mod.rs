@@ -73,11 +73,24 @@ pub struct Found {
     pub freshness: Freshness,
 }
 
+/// An entry in a listing that isn't what it should be.
+#[derive(Debug, Clone)]
+pub struct BadEntry {
+    /// By what the server knows it.
+    pub id: EntryId,
+    /// What it is called, if it was signed by a writer of the drive and can be read.
+    pub name: Option<EntryName>,
+    /// What is wrong with it.
+    pub problem: DriveError,
+}
+
 /// Entries of a directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Listing {
     /// The entries: of a page in the drive's own order, of a whole directory by name.
     pub entries: Vec<Entry>,
+    /// Those that aren't what they should be, of which only that is known.
+    pub bad: Vec<BadEntry>,
     /// Where the next page begins; `None` after the last one.
     pub next: Option<PageMark>,
     /// Whether it is so now.

@@ -27,7 +27,7 @@ pub struct TrashItem {
 
 impl Drive {
     /// At most `limit` of what lies in the trash, the last removed first, from the first one that
-    /// was removed before `before`.
+    /// was removed before `before`. What can't be read is left out.
     pub async fn trash(
         &self,
         before: Option<TrashId>,
@@ -44,8 +44,12 @@ impl Drive {
         let items: Vec<StoredTrash> = items.ok_or(DriveError::BadAnswer("trash"))?;
         let shared = Arc::clone(self.shared());
         let open = move |stored: StoredTrash| {
-            let entry = shared.open_one(&stored.place, &stored.record)?;
-            Ok(TrashItem {
+            let opened = shared.open_one(&stored.place, stored.record.as_bytes());
+            if let Err(problem) = &opened {
+                tracing::warn!(id = stored.id.0, %problem, "something in the trash can't be read");
+            }
+            let entry = opened.ok()?;
+            Some(TrashItem {
                 id: stored.id,
                 directory: stored.place.directory,
                 entry,
@@ -54,8 +58,8 @@ impl Drive {
                     .unwrap_or(UNIX_EPOCH),
             })
         };
-        let work = move || items.into_iter().map(open).collect();
-        self.shared().cpu.run(work).await
+        let work = move || items.into_iter().filter_map(open).collect();
+        Ok(self.shared().cpu.run(work).await)
     }
 
     /// Takes something out of the trash and puts it where nothing is; returns its new version.

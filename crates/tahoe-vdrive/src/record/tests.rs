@@ -11,7 +11,10 @@ fn keys() -> WriteKeys {
 fn contents(name: &str) -> Contents {
     Contents {
         name: EntryName::new(name).unwrap(),
-        target: Target::File(CapText::new("URI:LIT:krugkidfnzsc4").unwrap()),
+        target: Target::File(Caps {
+            write: CapText::new("URI:SSK:writes"),
+            read: CapText::new("URI:LIT:krugkidfnzsc4"),
+        }),
         metadata: Metadata {
             created: 1,
             modified: 2,
@@ -45,7 +48,7 @@ fn what_is_sealed_opens_in_its_place_only() {
         let read = Record::parse(record.as_bytes().clone()).unwrap();
         assert_eq!(read, record);
         let here = place(&contents);
-        assert_eq!(keys.read_keys().open(&here, &read), Ok(contents.clone()));
+        assert_eq!(keys.open(&here, &read), Ok(contents.clone()));
         let mut elsewhere = here;
         elsewhere.directory = DirectoryId::ROOT;
         let mut other = here;
@@ -57,6 +60,69 @@ fn what_is_sealed_opens_in_its_place_only() {
             assert_eq!(opened, Err(Forged::Signature));
         }
     }
+}
+
+#[test]
+fn who_may_only_read_gets_no_capability_that_writes() {
+    let writer = keys();
+    let contents = contents("a");
+    let record = writer.seal(DIRECTORY, Version(5), &contents, &NONCE);
+    // What a reader has is what stands in vdrive-readonly.furl.
+    let text = DriveKeys::ReadOnly(Box::new(writer.read_keys().clone())).to_text();
+    let reader = DriveKeys::from_text(&text).unwrap();
+    let opened = reader.open(&place(&contents), &record).unwrap();
+    let Target::File(caps) = &opened.target else {
+        panic!("a file was sealed");
+    };
+    assert_eq!(caps.write, None);
+    assert_eq!(caps.read, CapText::new("URI:LIT:krugkidfnzsc4"));
+    // Nor does any key that a reader has open the other slot, nor is it in the one that it opens.
+    let (signed, _) = record
+        .as_bytes()
+        .split_last_chunk::<SIGNATURE_BYTES>()
+        .unwrap();
+    let (read, write) = split(signed, &place(&contents)).unwrap();
+    let keys = reader.read_keys();
+    let body = read.open(&keys.seal_key).unwrap();
+    let secret = b"URI:SSK:writes";
+    let is_in = |bytes: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
+    assert!(!is_in(&body) && !is_in(record.as_bytes()));
+    let other_drive = WriteKeys::from_secret([8; 32]);
+    for key in [&keys.seal_key, &other_drive.write_seal_key] {
+        assert!(write.open(key).is_err());
+    }
+    assert!(is_in(&write.open(&writer.write_seal_key).unwrap()));
+}
+
+#[test]
+fn the_server_does_not_see_which_entries_can_be_written() {
+    let read = contents("a");
+    let Target::File(caps) = &read.target else {
+        panic!("a file");
+    };
+    let mut only_read = read.clone();
+    only_read.target = Target::File(Caps {
+        write: None,
+        ..caps.clone()
+    });
+    let length = |contents: &Contents| {
+        let record = keys().seal(DIRECTORY, Version(5), contents, &NONCE);
+        record.as_bytes().len()
+    };
+    assert_eq!(length(&read), length(&only_read));
+}
+
+#[test]
+fn slots_are_read_only_as_they_are_written() {
+    let slot = write_slot(&contents("a").target);
+    assert_eq!(read_write_slot(&slot), Some(CapText::new("URI:SSK:writes")));
+    assert!(read_write_slot(&slot[..64]).is_none());
+    let mut padded = slot.to_vec();
+    padded.push(0);
+    assert!(read_write_slot(&padded).is_none());
+    let empty = vec![0; WRITE_PADDING];
+    assert_eq!(read_write_slot(&empty), Some(None));
+    assert!(read_write_slot(&[0; 2 * WRITE_PADDING]).is_none());
 }
 
 #[test]
@@ -89,7 +155,7 @@ fn a_reader_can_not_sign() {
 #[test]
 fn the_server_sees_neither_name_nor_target() {
     let record = keys().seal(DIRECTORY, Version(5), &contents("krugkidf"), &NONCE);
-    for secret in [&b"krugkidf"[..], b"URI:LIT"] {
+    for secret in [&b"krugkidf"[..], b"URI:LIT", b"URI:SSK"] {
         assert!(
             !record
                 .as_bytes()
@@ -133,7 +199,10 @@ fn bad_headers_are_refused() {
 fn the_largest_entry_has_room() {
     let contents = Contents {
         name: EntryName::new(&"n".repeat(crate::limits::MAX_NAME_BYTES)).unwrap(),
-        target: Target::File(CapText::new(&"t".repeat(MAX_TARGET_BYTES)).unwrap()),
+        target: Target::File(Caps {
+            write: CapText::new(&"w".repeat(MAX_TARGET_BYTES)),
+            read: CapText::new(&"t".repeat(MAX_TARGET_BYTES)),
+        }),
         metadata: Metadata {
             notes: "m".repeat(MAX_NOTES_BYTES),
             ..Metadata::default()
@@ -147,18 +216,19 @@ fn the_largest_entry_has_room() {
 
 proptest! {
     #[test]
-    fn any_contents_come_back(name in "[^/\0]{1,80}", cap in ".{0,200}", notes in ".{0,200}",
+    fn any_contents_come_back(name in "[^/\0]{1,80}", cap in ".{0,200}", write in ".{0,200}",
+            notes in ".{0,200}",
             version in 1u64..=i64::MAX.unsigned_abs()) {
         prop_assume!(EntryName::new(&name).is_ok());
         let contents = Contents {
             name: EntryName::new(&name).unwrap(),
-            target: Target::File(CapText::new(&cap).unwrap()),
+            target: Target::File(Caps { write: CapText::new(&write), read: CapText::new(&cap) }),
             metadata: Metadata { created: 3, modified: 4, notes },
         };
         let record = keys().seal(DIRECTORY, Version(version), &contents, &NONCE);
         let record = Record::parse(record.as_bytes().clone()).unwrap();
         prop_assert_eq!(record.version(), Version(version));
-        prop_assert_eq!(keys().read_keys().open(&place(&contents), &record), Ok(contents));
+        prop_assert_eq!(keys().open(&place(&contents), &record), Ok(contents));
     }
 
     #[test]
@@ -175,6 +245,12 @@ proptest! {
             if let Some(contents) = read_body(&bytes, child) {
                 prop_assert_eq!(&body(&contents)[..], &bytes[..]);
             }
+        }
+        let mut bytes = write_slot(&contents("name").target).to_vec();
+        bytes[at] = byte;
+        if let Some(write) = read_write_slot(&bytes) {
+            let target = Target::File(Caps { write, read: None });
+            prop_assert_eq!(&write_slot(&target)[..], &bytes[..]);
         }
     }
 }

@@ -22,6 +22,7 @@ pub use error::{DatabaseError, StoreError};
 use crate::ids::{DirectoryId, EntryId, Place, Revision, Version};
 use crate::limits::{MAX_ANNOUNCED_CHANGES, MAX_WAITING_CHANGES};
 use crate::record::Record;
+use bytes::Bytes;
 use sql::Reader;
 use std::path::Path;
 use std::sync::Arc;
@@ -103,13 +104,33 @@ pub struct StoredEntry {
     pub record: Record,
 }
 
+/// An entry in a listing: its bytes as the database has them, so that one that was damaged there
+/// stands in nobody's way.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ListedEntry {
+    /// What it is known by in its directory.
+    pub entry: EntryId,
+    /// The last change of it.
+    pub revision: Revision,
+    /// What should be its sealed bytes.
+    pub bytes: Bytes,
+}
+
+/// Sealed bytes say nothing to people.
+impl std::fmt::Debug for ListedEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (entry, bytes) = (self.entry, self.bytes.len());
+        write!(f, "ListedEntry({entry}, {bytes} bytes)")
+    }
+}
+
 /// Some entries of a directory, in the order of their ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// The last change of the directory.
     pub revision: Revision,
     /// The entries.
-    pub entries: Vec<StoredEntry>,
+    pub entries: Vec<ListedEntry>,
     /// Whether others follow.
     pub more: bool,
 }

@@ -2,7 +2,9 @@
 
 use super::TrashId;
 use super::sql::{Cell, Cells, Reader, Row};
-use super::{DatabaseError, DriveNames, Page, SecretName, StoreError, StoredEntry, StoredTrash};
+use super::{
+    DatabaseError, DriveNames, ListedEntry, Page, SecretName, StoreError, StoredEntry, StoredTrash,
+};
 use crate::ids::{DirectoryId, EntryId, Place, Revision};
 use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_ENTRIES};
 use crate::record::Record;
@@ -91,15 +93,15 @@ pub(super) async fn list(
     ];
     let rows = reader.query(select, parameters).await?;
     let found = rows.len();
-    let mut entries: Vec<StoredEntry> = Vec::with_capacity(found);
+    let mut entries: Vec<ListedEntry> = Vec::with_capacity(found);
     let mut bytes = 0;
     for row in rows.into_iter().take(limit) {
-        let stored = stored_entry(row)?;
-        bytes += stored.record.as_bytes().len();
+        let listed = listed_entry(row)?;
+        bytes += listed.bytes.len();
         if bytes > MAX_PAGE_BYTES && !entries.is_empty() {
             break;
         }
-        entries.push(stored);
+        entries.push(listed);
     }
     Ok(Page {
         revision,
@@ -146,6 +148,15 @@ fn stored_entry(row: Row) -> Result<StoredEntry, DatabaseError> {
         entry: EntryId::from_bytes(cells.id()?),
         revision: Revision(cells.number()?),
         record: Record::parse(cells.bytes()?.into())?,
+    })
+}
+
+fn listed_entry(row: Row) -> Result<ListedEntry, DatabaseError> {
+    let mut cells = Cells::of(row);
+    Ok(ListedEntry {
+        entry: EntryId::from_bytes(cells.id()?),
+        revision: Revision(cells.number()?),
+        bytes: cells.bytes()?.into(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Clients and a server, over tubs.
 
 use crate::support::{Client, Served, cap, metadata, name, patient, set};
-use tahoe_vdrive::{DriveError, Freshness, RemoveMode, Replace, Target};
+use tahoe_vdrive::{CapText, Caps, DriveError, Freshness, RemoveMode, Replace, Target};
 
 macro_rules! refused {
     ($result:expr, $pattern:pat) => {
@@ -56,6 +56,89 @@ async fn two_clients_share_a_tree() {
         set(&music, "b", "URI:b", Replace::Never).await,
         DriveError::NoSuchDirectory
     );
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_row_of_the_database_leaves_the_others_to_be_listed() {
+    let served = Served::start().await;
+    let client = Client::connect(served.furls().0).await;
+    let root = client.root();
+    for text in ["a", "b", "c", "d"] {
+        set(&root, text, text, Replace::Never).await.unwrap();
+    }
+    let page = root.list(None, 2).await.unwrap();
+    let last = page.entries[1].name.clone();
+    // The first page ends with an entry that was changed, the next one begins with what is none.
+    let database = rusqlite::Connection::open(served.path().join("vdrive.sqlite")).unwrap();
+    let ids = "SELECT entry FROM entries ORDER BY entry";
+    let mut ids = database.prepare(ids).unwrap();
+    let ids = ids.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
+    let ids: Vec<Vec<u8>> = ids.map(Result::unwrap).collect();
+    let select = "SELECT record FROM entries WHERE entry = ?";
+    let record = database.query_row(select, [&ids[1]], |row| row.get::<_, Vec<u8>>(0));
+    let mut record = record.unwrap();
+    record[100] ^= 1;
+    let update = "UPDATE entries SET record = ? WHERE entry = ?";
+    database.execute(update, [&record, &ids[1]]).unwrap();
+    database.execute(update, [&vec![7; 9], &ids[2]]).unwrap();
+
+    for limit in 1..5 {
+        let mut page = root.list(None, limit).await.unwrap();
+        let (mut good, mut bad) = (page.entries, page.bad);
+        while page.next.is_some() {
+            page = root.list(page.next, limit).await.unwrap();
+            good.extend(page.entries);
+            bad.extend(page.bad);
+        }
+        assert_eq!(good.len(), 2, "pages of {limit}");
+        assert!(good.iter().all(|entry| entry.name != last));
+        let found: Vec<&[u8]> = bad.iter().map(|bad| &bad.id.as_bytes()[..]).collect();
+        assert_eq!(found, [&ids[1][..], &ids[2][..]], "pages of {limit}");
+        let problems: Vec<String> = bad.iter().map(|bad| chain(&bad.problem)).collect();
+        assert!(problems[0].ends_with("no valid signature for its place"));
+        assert!(problems[1].ends_with("a sealed entry of 9 bytes"));
+    }
+    assert_eq!(root.list_all().await.unwrap().bad.len(), 2);
+    refused!(root.get(&last).await, DriveError::Forged(_));
+    served.stop().await;
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_only_read_is_given_no_capability_that_writes() {
+    let served = Served::start().await;
+    let (furl, read_only) = served.furls();
+    let (writer, reader) = (
+        Client::connect(furl).await,
+        Client::connect(read_only).await,
+    );
+    let caps = Caps {
+        write: CapText::new("URI:SSK:writes"),
+        read: CapText::new("URI:SSK-RO:reads"),
+    };
+    let (a, b) = (name("a"), name("b"));
+    let root = writer.root();
+    root.set_file(&a, caps.clone(), metadata(), Replace::Never)
+        .await
+        .unwrap();
+    // Who moves an entry seals it anew, with both.
+    root.move_entry(&a, &root, &b, Replace::Never)
+        .await
+        .unwrap();
+    let whole = root.get(&b).await.unwrap().entry.target;
+    assert_eq!(whole, Target::File(caps.clone()));
+    let read = Target::File(Caps {
+        write: None,
+        ..caps
+    });
+    assert_eq!(reader.root().get(&b).await.unwrap().entry.target, read);
+    let listed = reader.root().list_all().await.unwrap().entries;
+    assert_eq!(listed[0].target, read);
     served.stop().await;
 }
 

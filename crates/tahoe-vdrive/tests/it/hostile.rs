@@ -128,8 +128,15 @@ async fn lies_are_found_out() {
         liar.begin(lie);
         let got = root.get(&name("a")).await.unwrap_err();
         assert!(is_found_out(&got), "{got}");
-        let listed = root.list_all().await.unwrap_err();
-        assert!(is_found_out(&listed), "{listed}");
+        // What is found out stands in the way of nothing else.
+        let listed = root.list_all().await.unwrap();
+        assert_eq!(listed.entries.len() + listed.bad.len(), 2);
+        assert!(!listed.bad.is_empty());
+        for bad in &listed.bad {
+            assert!(is_found_out(&bad.problem), "{}", bad.problem);
+            let is_named = matches!(bad.problem, DriveError::RolledBack { .. });
+            assert_eq!(bad.name.is_some(), is_named);
+        }
         liar.begin(Lie::Nothing);
         assert!(root.get(&name("a")).await.is_ok());
     }

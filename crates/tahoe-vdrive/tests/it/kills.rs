@@ -233,10 +233,11 @@ async fn read(entry: usize, drive: &Drive, history: &History) -> Option<Version>
         match drive.root().get(&name).await {
             Ok(found) if found.freshness == tahoe_vdrive::Freshness::Fresh => {
                 assert_eq!(found.entry.metadata, metadata());
-                let Target::File(cap) = &found.entry.target else {
+                let Target::File(caps) = &found.entry.target else {
                     panic!("nobody made a directory");
                 };
-                let (text, version) = (cap.as_str().to_owned(), found.entry.version);
+                let text = caps.read.as_ref().unwrap().as_str().to_owned();
+                let version = found.entry.version;
                 history.add(entry, begun, What::Found { text, version });
                 return Some(version);
             }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 use tahoe_vdrive::store::{Change, Expected, Store, StoreError, TrashId};
-use tahoe_vdrive::{DirectoryId, Target, Version};
+use tahoe_vdrive::{DirectoryId, Record, Target, Version};
 
 /// The directories that there can be; the first one is the root.
 const DIRECTORIES: u8 = 4;
@@ -266,7 +266,8 @@ async fn stored(store: &Store, model: &Model) -> BTreeMap<Spot, (u64, Option<Dir
                 let (place, _) = sealed(directory_of(number), &name.to_string(), file(""), 1);
                 place.entry == entry.entry
             });
-            let entry = (entry.record.version().0, entry.record.child());
+            let record = Record::parse(entry.bytes).unwrap();
+            let entry = (record.version().0, record.child());
             found.extend(names.map(|name| ((number, name), entry)));
         }
     }

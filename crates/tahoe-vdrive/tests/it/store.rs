@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use tahoe_vdrive::limits::{MAX_DEPTH, MAX_TRASH_ENTRIES, SWEEP_STEP, TRASH_TIME};
 use tahoe_vdrive::store::{Change, Changed, Expected, Store, StoreError};
 use tahoe_vdrive::{
-    CapText, Contents, DirectoryId, Metadata, Place, Record, Target, Version, WriteKeys,
+    CapText, Caps, Contents, DirectoryId, Metadata, Place, Record, Target, Version, WriteKeys,
 };
 
 const ROOT: DirectoryId = DirectoryId::ROOT;
@@ -29,7 +29,8 @@ pub(crate) fn sealed(
 }
 
 pub(crate) fn file(text: &str) -> Target {
-    Target::File(CapText::new(text).unwrap())
+    let (write, read) = (None, CapText::new(text));
+    Target::File(Caps { write, read })
 }
 
 pub(crate) fn directory(number: u8) -> DirectoryId {

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use tahoe_tasks::CpuPool;
 use tahoe_vdrive::store::Store;
 use tahoe_vdrive::{
-    CapText, Clock, Directory, Drive, DriveError, DriveFurl, DriveOptions, EntryName, Metadata,
-    Replace, VdriveServer, Version,
+    CapText, Caps, Clock, Directory, Drive, DriveError, DriveFurl, DriveOptions, EntryName,
+    Metadata, Replace, VdriveServer, Version,
 };
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -25,7 +25,7 @@ pub(crate) fn clock() -> Clock {
 pub(crate) struct Served {
     pub(crate) tub: Tub,
     pub(crate) server: VdriveServer,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Served {
@@ -37,8 +37,13 @@ impl Served {
         Self {
             tub,
             server: server.unwrap(),
-            _directory: directory,
+            directory,
         }
+    }
+
+    /// Where its database is.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
     }
 
     /// What is in the two files that the server's owner gives away.
@@ -113,8 +118,8 @@ pub(crate) fn name(text: &str) -> EntryName {
     EntryName::new(text).unwrap()
 }
 
-pub(crate) fn cap(text: &str) -> CapText {
-    CapText::new(text).unwrap()
+pub(crate) fn cap(text: &str) -> Caps {
+    Caps::read_only(CapText::new(text).unwrap())
 }
 
 pub(crate) fn metadata() -> Metadata {

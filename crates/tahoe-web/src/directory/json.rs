@@ -10,7 +10,7 @@ pub(super) fn directory(directory: &AnyDirectory, listing: &AnyListing) -> Value
     let mut children = Map::new();
     for (name, one) in listing.children() {
         let child = match &one.node {
-            AnyNode::Grid(node) => child(node, &one.metadata),
+            AnyNode::Grid(node) => child(node, &one.metadata, one.problem),
             AnyNode::Drive(directory) => drive_child(directory, &one.metadata),
         };
         children.insert(name.as_str().to_owned(), child);
@@ -48,8 +48,9 @@ fn drive_child(directory: &DriveDirectory, metadata: &Metadata) -> Value {
     json!(["dirnode", facts])
 }
 
-/// `["filenode" | "dirnode" | "unknown", {…}]` of a child in a listing.
-fn child(node: &Node, metadata: &Metadata) -> Value {
+/// `["filenode" | "dirnode" | "unknown", {…}]` of a child in a listing; what is wrong with one of a
+/// shared drive is its `problem`.
+fn child(node: &Node, metadata: &Metadata, problem: Option<String>) -> Value {
     let mut facts = Map::new();
     let kind = match node.target() {
         Some(Target::File) => {
@@ -68,6 +69,7 @@ fn child(node: &Node, metadata: &Metadata) -> Value {
     insert(&mut facts, "rw_uri", node.write_cap_text());
     insert(&mut facts, "ro_uri", node.read_cap_text());
     insert(&mut facts, "verify_uri", verify_cap_text(node));
+    insert(&mut facts, "problem", problem);
     json!([kind, facts])
 }
 
