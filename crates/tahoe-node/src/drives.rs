@@ -47,6 +47,21 @@ impl NodeDirectory {
         }
     }
 
+    /// Writes the key of a new drive into `private`, for itself.
+    pub(crate) fn write_drive_key(&self, read_write: &DriveFurl) -> Result<(), DirectoryError> {
+        self.write_private(READ_WRITE, &format!("{}\n", *read_write.to_text()))
+    }
+
+    /// Removes what [`Self::write_drive_key`] wrote.
+    pub(crate) fn remove_drive_key(&self) -> Result<(), DirectoryError> {
+        let path = self.private_file(READ_WRITE);
+        std::fs::remove_file(&path).map_err(|source| DirectoryError::Io {
+            step: "remove",
+            path,
+            source,
+        })
+    }
+
     /// Writes what clients of the drive need, into `private` and, as when Tahoe was young, into the
     /// node directory.
     pub(crate) fn write_drive_furls(

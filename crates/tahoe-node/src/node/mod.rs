@@ -97,6 +97,12 @@ pub enum StartError {
     /// A shared drive can't be served.
     #[error("cannot serve the shared drive")]
     Vdrive(#[from] ServeError),
+    /// The drive's entries are checked with another key.
+    #[error(
+        "private/vdrive.furl holds the key of another drive than the one in the database: put that \
+         of the drive's first server in its place, or remove it to serve without"
+    )]
+    KeyOfAnotherDrive,
     /// What the storage server announces of itself can't be put together.
     #[error(transparent)]
     Announcement(#[from] AnnouncementError),

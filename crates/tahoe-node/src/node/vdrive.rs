@@ -4,12 +4,12 @@ use super::{StartError, tub};
 use crate::config::{PostgresqlUrl, Settings};
 use crate::directory::{DirectoryError, NodeDirectory, random_bytes};
 use crate::named_furls::NamedFurl;
-use foolscap::{IdlePolicy, Limits, Tub, TubIdentity, TubOptions};
+use foolscap::{Furl, IdlePolicy, Limits, Tub, TubIdentity, TubOptions};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tahoe_client::{Client, ConnectionOverrides};
 use tahoe_vdrive::store::{Store, StoreError};
-use tahoe_vdrive::{DirectoryId, DriveFurl, DriveKeys, ServeError, VdriveServer};
+use tahoe_vdrive::{DriveFurl, DriveKeys, ServeError, VdriveServer};
 
 /// Most calls of one client of a drive that wait for their answers.
 pub(super) const MAX_CALLS: usize = 1024;
@@ -34,11 +34,10 @@ pub(super) async fn serve(
         Some(url) => Store::open_postgres(url.as_str()).await,
     };
     let store = store.map_err(StoreError::from).map_err(ServeError::from)?;
-    let keys = keys(directory, &store).await?;
     let clock = Arc::new(SystemTime::now);
-    let server = VdriveServer::start(store, tub, clock).await?;
+    let server = VdriveServer::start(store.clone(), tub, clock).await?;
     let (read_write, read_only) = server.furls();
-    match keys {
+    match keys(directory, &store, read_write).await? {
         Some(keys) => {
             let read_only = DriveFurl {
                 furl: read_only.clone(),
@@ -48,27 +47,46 @@ pub(super) async fn serve(
             directory.write_drive_furls(&DriveFurl { furl, keys }, &read_only)?;
         }
         None => tracing::warn!(
-            "private/vdrive.furl isn't there, so vdrive.furl isn't written anew: who has the \
-             drive's key can still use it"
+            "the drive has a key, but private/vdrive.furl isn't here, so vdrive.furl isn't written: \
+             copy private/vdrive.furl of the drive's first server here; who has the drive's key can \
+             use it already"
         ),
     }
     Ok(server)
 }
 
-/// The drive's key. A drive that nobody has used gets one; without the file of one that was used,
-/// only its clients have it.
-async fn keys(directory: &NodeDirectory, store: &Store) -> Result<Option<DriveKeys>, StartError> {
+/// The drive's key, whose public half is kept with the drive: of servers that find a drive without
+/// one, one gives it its key. Who hasn't that of a drive that has one, only serves it.
+async fn keys(
+    directory: &NodeDirectory,
+    store: &Store,
+    furl: &Furl,
+) -> Result<Option<DriveKeys>, StartError> {
+    let public = |keys: &DriveKeys| *keys.read_keys().verifying_key().as_bytes();
     if let Some(keys) = directory.drive_keys()? {
-        return Ok(Some(keys));
+        let kept = store.keep_key(&public(&keys)).await;
+        return match kept.map_err(ServeError::from)? == public(&keys) {
+            true => Ok(Some(keys)),
+            false => Err(StartError::KeyOfAnotherDrive),
+        };
     }
-    let entries = store.list(DirectoryId::ROOT, None, 1).await;
-    let trash = store.trash(None, 1).await;
-    let entries = entries.map_err(ServeError::from)?.entries;
-    if !entries.is_empty() || !trash.map_err(ServeError::from)?.is_empty() {
+    if store.key().await.map_err(ServeError::from)?.is_some() {
         return Ok(None);
     }
     let keys = tahoe_vdrive::WriteKeys::from_secret(*random_bytes::<32>()?);
-    Ok(Some(DriveKeys::ReadWrite(Box::new(keys))))
+    let keys = DriveKeys::ReadWrite(Box::new(keys));
+    let (furl, kept_keys) = (furl.clone(), keys.clone());
+    // First, so that no drive has a key that nobody has.
+    directory.write_drive_key(&DriveFurl {
+        furl,
+        keys: kept_keys,
+    })?;
+    let kept = store.keep_key(&public(&keys)).await;
+    if kept.map_err(ServeError::from)? == public(&keys) {
+        return Ok(Some(keys));
+    }
+    directory.remove_drive_key()?;
+    Ok(None)
 }
 
 /// Connects to the drives of a node; returns the tubs that do so, one for each drive.

@@ -263,6 +263,17 @@ impl Store {
         read::names(&*self.reader, proposed).await
     }
 
+    /// The key that checks the drive's entries, if a server said which one it is.
+    pub async fn key(&self) -> Result<Option<[u8; 32]>, StoreError> {
+        read::key(&*self.reader).await
+    }
+
+    /// The key that checks the drive's entries: the one that is kept, or else this, which is kept
+    /// then. So of servers that are started at once with keys of their own, one has the drive's.
+    pub async fn keep_key(&self, proposed: &[u8; 32]) -> Result<[u8; 32], StoreError> {
+        read::keep_key(&*self.reader, proposed).await
+    }
+
     /// Says whether a directory is there, be it in the trash.
     pub async fn has_directory(&self, directory: DirectoryId) -> Result<bool, StoreError> {
         read::has_directory(&*self.reader, directory).await

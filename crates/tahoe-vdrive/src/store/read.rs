@@ -11,34 +11,55 @@ use crate::record::Record;
 use zeroize::Zeroizing;
 
 const NAMES: [&[u8]; 2] = [b"read-write name", b"read-only name"];
+const KEY: &[u8] = b"verifying key";
 
 /// The names that are kept. The first server of a drive, at its first start, finds none and keeps
-/// those that it proposes; this is the only thing that is written here.
+/// those that it proposes, both in one step. This and [`keep_key`] are all that is written here.
 pub(super) async fn names(
     reader: &dyn Reader,
     proposed: &DriveNames,
 ) -> Result<DriveNames, StoreError> {
-    let mut kept = Vec::new();
-    for (key, proposed) in NAMES
-        .into_iter()
-        .zip([&proposed.read_write, &proposed.read_only])
-    {
-        let insert = "INSERT INTO drive (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        let parameters = vec![Cell::bytes(key), Cell::bytes(proposed.as_str().as_bytes())];
-        reader.query(insert, parameters).await?;
-        let select = "SELECT value FROM drive WHERE name = $1";
-        let row = one(reader.query(select, vec![Cell::bytes(key)]).await?);
-        let value = Cells::of(row.unwrap_or_default()).bytes()?;
-        let value = String::from_utf8(value).map_err(|_| DatabaseError::BadRow("a name"))?;
-        kept.push(SecretName(Zeroizing::new(value)));
-    }
-    match <[SecretName; 2]>::try_from(kept) {
-        Ok([read_write, read_only]) => Ok(DriveNames {
-            read_write,
-            read_only,
-        }),
-        Err(_) => Err(DatabaseError::BadRow("the names").into()),
-    }
+    let insert = "INSERT INTO drive (name, value) VALUES ($1, $2), ($3, $4) ON CONFLICT DO NOTHING";
+    let proposed = [&proposed.read_write, &proposed.read_only];
+    let parameters = NAMES.into_iter().zip(proposed);
+    let parameters = parameters
+        .flat_map(|(key, name)| [Cell::bytes(key), Cell::bytes(name.as_str().as_bytes())]);
+    reader.query(insert, parameters.collect()).await?;
+    let [read_write, read_only] = NAMES;
+    Ok(DriveNames {
+        read_write: name(reader, read_write).await?,
+        read_only: name(reader, read_only).await?,
+    })
+}
+
+async fn name(reader: &dyn Reader, key: &[u8]) -> Result<SecretName, StoreError> {
+    let value = kept(reader, key).await?;
+    let value = value.ok_or(DatabaseError::BadRow("a name is missing"))?;
+    let value = String::from_utf8(value).map_err(|_| DatabaseError::BadRow("a name"))?;
+    Ok(SecretName(Zeroizing::new(value)))
+}
+
+async fn kept(reader: &dyn Reader, key: &[u8]) -> Result<Option<Vec<u8>>, DatabaseError> {
+    let select = "SELECT value FROM drive WHERE name = $1";
+    let row = one(reader.query(select, vec![Cell::bytes(key)]).await?);
+    row.map(|row| Cells::of(row).bytes()).transpose()
+}
+
+pub(super) async fn key(reader: &dyn Reader) -> Result<Option<[u8; 32]>, StoreError> {
+    let key = kept(reader, KEY).await?;
+    let key = key.map(|key| key.try_into().map_err(|_| DatabaseError::BadRow("a key")));
+    Ok(key.transpose()?)
+}
+
+pub(super) async fn keep_key(
+    reader: &dyn Reader,
+    proposed: &[u8; 32],
+) -> Result<[u8; 32], StoreError> {
+    let insert = "INSERT INTO drive (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    let parameters = vec![Cell::bytes(KEY), Cell::bytes(proposed)];
+    reader.query(insert, parameters).await?;
+    let kept = key(reader).await?;
+    Ok(kept.ok_or(DatabaseError::BadRow("a key is missing"))?)
 }
 
 pub(super) async fn has_directory(

@@ -1,7 +1,7 @@
 //! The tables.
 //!
 //! ```text
-//! drive        name, value: the format, the last revision, the root's names
+//! drive        name, value: the format, the last revision, the root's names, the verifying key
 //! directories  id, parent (null: the root, or in the trash), removed (the latest version that an
 //!              entry had which is gone), revision (the last change)
 //! entries      directory, entry, child (a directory's id), version, revision, record
@@ -12,7 +12,7 @@
 use super::DatabaseError;
 use super::sql::{Cell, Cells, Database};
 
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 const TABLES: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS drive (name BYTEA PRIMARY KEY, number BIGINT, value BYTEA)",
@@ -25,7 +25,7 @@ const TABLES: [&str; 9] = [
      entry BYTEA NOT NULL, child BYTEA, removed BIGINT NOT NULL, record BYTEA NOT NULL)",
     "CREATE INDEX IF NOT EXISTS trash_removed ON trash (removed)",
     "CREATE TABLE IF NOT EXISTS doomed (directory BYTEA PRIMARY KEY)",
-    "INSERT INTO drive (name, number) VALUES ('format', 1) ON CONFLICT DO NOTHING",
+    "INSERT INTO drive (name, number) VALUES ('format', 2) ON CONFLICT DO NOTHING",
     "INSERT INTO drive (name, number) VALUES ('revision', 0) ON CONFLICT DO NOTHING",
     "INSERT INTO directories (id, removed, revision) VALUES ($1, 0, 0) ON CONFLICT DO NOTHING",
 ];

@@ -178,6 +178,37 @@ async fn postgres_conforms() {
     conformance(async || Store::open_postgres(&postgres.database()).await.unwrap()).await;
 }
 
+/// The database is empty: tables, names and key are made by whoever comes first.
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_are_started_at_once_agree() {
+    let postgres = Postgres::start();
+    let database = postgres.database();
+    let tubs = futures_util::future::join_all((0..4).map(|_| listening())).await;
+    let starts = tubs.iter().enumerate().map(|(number, (tub, _))| {
+        let database = &database;
+        async move {
+            let store = Store::open_postgres(database).await.unwrap();
+            let server = VdriveServer::start(store.clone(), tub, clock())
+                .await
+                .unwrap();
+            let key = [u8::try_from(number).unwrap(); 32];
+            (server, store.keep_key(&key).await.unwrap())
+        }
+    });
+    let started = futures_util::future::join_all(starts).await;
+    let said = |(server, key): &(VdriveServer, [u8; 32])| {
+        let (read_write, read_only) = server.furls();
+        let names = [read_write, read_only].map(|furl| furl.swissnum.as_str().to_owned());
+        (names, *key)
+    };
+    let first = said(&started[0]);
+    assert!(started.iter().all(|other| said(other) == first));
+    for ((server, _), (tub, _)) in started.iter().zip(&tubs) {
+        server.stop().await;
+        tub.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_over_one_database_are_one_drive() {
     let postgres = Postgres::start();

@@ -133,6 +133,19 @@ pub(crate) async fn conformance<F: Future<Output = Store>>(empty: impl Fn() -> F
     trash_is_swept(&Tested(empty().await)).await;
     pages_cover_a_directory(&Tested(empty().await)).await;
     changes_are_announced(&Tested(empty().await)).await;
+    a_drive_has_one_key(&empty().await).await;
+}
+
+/// Whatever servers that are started at once propose, all are told the same.
+async fn a_drive_has_one_key(store: &Store) {
+    assert_eq!(store.key().await.unwrap(), None);
+    let proposals: Vec<[u8; 32]> = (0..8).map(|number| [number; 32]).collect();
+    let kept = proposals.iter().map(|proposed| store.keep_key(proposed));
+    let kept = futures_util::future::join_all(kept).await;
+    let kept: Vec<[u8; 32]> = kept.into_iter().map(Result::unwrap).collect();
+    assert!(proposals.contains(&kept[0]));
+    assert!(kept.iter().all(|key| *key == kept[0]));
+    assert_eq!(store.key().await.unwrap(), Some(kept[0]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
