@@ -5,6 +5,7 @@
 use crate::config::Settings;
 use crate::directory::{DirectoryError, NodeDirectory};
 use crate::named_furls::{Kind, NamedFurl, NamedFurlsError};
+use std::path::PathBuf;
 use tahoe_vdrive::{DriveFurl, DriveKeys};
 
 const DRIVES: Kind<DriveFurl> = Kind {
@@ -14,6 +15,9 @@ const DRIVES: Kind<DriveFurl> = Kind {
     parse: |text| Ok(DriveFurl::parse(text)?),
     text: DriveFurl::to_text,
 };
+
+/// The directory, in `private`, of what the node has seen of drives.
+pub(crate) const SEEN: &str = "vdrive-seen";
 
 /// Who may change the drive has this file.
 const READ_WRITE: &str = "vdrive.furl";
@@ -28,6 +32,13 @@ impl NodeDirectory {
     ) -> Result<Vec<(String, NamedFurl<DriveFurl>)>, NamedFurlsError> {
         let furls = self.named_furls(&DRIVES, settings.client.drive.clone())?;
         Ok(furls.into_iter().collect())
+    }
+
+    /// Where the node keeps which entries of a drive it has seen.
+    pub(crate) fn drive_seen(&self, drive: &str) -> PathBuf {
+        // A name may hold anything.
+        let name = tahoe_encoding::base32::encode(drive.as_bytes());
+        self.private_file(SEEN).join(name)
     }
 
     /// The secret of the drive that the node keeps, of `private/vdrive.furl`; none without that file.

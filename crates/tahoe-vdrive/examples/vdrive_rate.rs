@@ -101,8 +101,9 @@ impl Client {
         let options = DriveOptions {
             cpu: CpuPool::new(threads),
             clock: Arc::new(SystemTime::now),
+            seen: None,
         };
-        let drive = Drive::connect(&tub, furl, options);
+        let drive = Drive::connect(&tub, furl, options)?;
         drive.connected().await;
         Ok(Self { drive, _tub: tub })
     }

@@ -34,7 +34,8 @@
 //!
 //! let client = Tub::new(TubIdentity::generate()?, TubOptions::default())?;
 //! let cpu = tahoe_tasks::CpuPool::new(NonZeroUsize::MIN);
-//! let drive = Drive::connect(&client, furl, DriveOptions { cpu, clock: Arc::new(SystemTime::now) });
+//! let options = DriveOptions { cpu, clock: Arc::new(SystemTime::now), seen: None };
+//! let drive = Drive::connect(&client, furl, options)?;
 //! drive.connected().await;
 //! let cap = CapText::new("URI:LIT:nbswy3dp").unwrap();
 //! let (name, caps) = (EntryName::new("greeting")?, Caps::read_only(cap));

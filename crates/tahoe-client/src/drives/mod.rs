@@ -15,8 +15,22 @@ pub use error::AnyDirectoryError;
 use crate::Client;
 use foolscap::Tub;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tahoe_vdrive::{Drive, DriveFurl, DriveOptions, DriveStatus};
+
+/// A shared drive that a client is to use.
+#[derive(Debug)]
+pub struct UsedDrive {
+    /// What its owner calls it.
+    pub name: String,
+    /// Where it is, and its key.
+    pub furl: DriveFurl,
+    /// What connects to it; the connection ends with it.
+    pub tub: Tub,
+    /// Where the client keeps what it has seen ([`DriveOptions::seen`]).
+    pub seen: PathBuf,
+}
 
 /// The shared drives that a client knows, by the names that its owner gave them.
 #[derive(Debug, Default)]
@@ -40,18 +54,22 @@ impl Drives {
 }
 
 impl Client {
-    /// Connects to these drives, by name and FURL, each through a tub; must be called inside a tokio
-    /// runtime, and once. The connections end with the tubs.
-    pub fn use_drives(&self, drives: Vec<(String, DriveFurl, Tub)>) {
-        let connect = |(name, furl, tub): (String, DriveFurl, Tub)| {
+    /// Connects to these drives; must be called inside a tokio runtime, and once. Fails if what was
+    /// seen of one can't be read.
+    pub fn use_drives(&self, drives: Vec<UsedDrive>) -> std::io::Result<()> {
+        let connect = |drive: UsedDrive| {
             let options = DriveOptions {
                 cpu: self.pool().clone(),
                 clock: Arc::clone(self.clock()),
+                seen: Some(drive.seen),
             };
-            (Arc::from(name), Drive::connect(&tub, furl, options))
+            let connected = Drive::connect(&drive.tub, drive.furl, options)?;
+            Ok((Arc::from(drive.name), connected))
         };
-        self.drives
-            .get_or_init(|| Drives(drives.into_iter().map(connect).collect()));
+        let drives: std::io::Result<_> = drives.into_iter().map(connect).collect();
+        let drives = Drives(drives?);
+        self.drives.get_or_init(|| drives);
+        Ok(())
     }
 
     /// The shared drives that it knows.

@@ -3,11 +3,12 @@
 use super::{StartError, tub};
 use crate::config::{PostgresqlUrl, Settings};
 use crate::directory::{DirectoryError, NodeDirectory, random_bytes};
+use crate::drives::SEEN;
 use crate::named_furls::NamedFurl;
 use foolscap::{Furl, IdlePolicy, Limits, Tub, TubIdentity, TubOptions};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tahoe_client::{Client, ConnectionOverrides};
+use tahoe_client::{Client, ConnectionOverrides, UsedDrive};
 use tahoe_vdrive::store::{Store, StoreError};
 use tahoe_vdrive::{DriveFurl, DriveKeys, ServeError, VdriveServer};
 
@@ -98,14 +99,25 @@ pub(super) fn connect(
     settings: &Settings,
     client: &Client,
 ) -> Result<Vec<Tub>, StartError> {
-    let connect = |(name, NamedFurl { furl, connections })| {
+    let connect = |(name, NamedFurl { furl, connections }): (String, NamedFurl<DriveFurl>)| {
         let tub = drive_tub(settings, &connections)?;
-        Ok((name, furl, tub))
+        let seen = directory.drive_seen(&name);
+        Ok(UsedDrive {
+            name,
+            furl,
+            tub,
+            seen,
+        })
     };
     let drives = directory.drives(settings)?.into_iter().map(connect);
     let drives = drives.collect::<Result<Vec<_>, StartError>>()?;
-    let tubs = drives.iter().map(|(_, _, tub)| tub.clone()).collect();
-    client.use_drives(drives);
+    let tubs = drives.iter().map(|drive| drive.tub.clone()).collect();
+    let used = client.use_drives(drives);
+    used.map_err(|source| DirectoryError::Io {
+        step: "read",
+        path: directory.private_file(SEEN),
+        source,
+    })?;
     Ok(tubs)
 }
 

@@ -3,6 +3,7 @@
 use super::changes::Subscribed;
 use super::listings::Listings;
 use super::memory::Memory;
+use super::seen::Seen;
 use super::{DriveOptions, Entry};
 use crate::error::CallFailure;
 use crate::ids::{DirectoryId, Place, Version};
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use foolscap::{Arguments, ReconnectState, Reconnector, RemoteReference, Tub, Value};
 use rand::TryRng as _;
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -60,6 +62,9 @@ pub(super) struct Shared {
     pub(super) cpu: CpuPool,
     clock: Clock,
     pub(super) memory: Mutex<Memory>,
+    seen: Option<Seen>,
+    /// Held by who writes down what was seen; others wait, since it may be what they will show.
+    writing_down: tokio::sync::Mutex<()>,
     pub(super) listings: Mutex<Listings>,
     pub(super) subscribed: Subscribed,
     references: Mutex<HashMap<DirectoryId, RemoteReference>>,
@@ -68,12 +73,18 @@ pub(super) struct Shared {
 }
 
 impl Connection {
-    pub(super) fn start(tub: &Tub, furl: DriveFurl, options: DriveOptions) -> Self {
+    pub(super) fn start(tub: &Tub, furl: DriveFurl, options: DriveOptions) -> io::Result<Self> {
+        let (seen, memory) = match options.seen.as_deref().map(Seen::open).transpose()? {
+            Some((seen, facts)) => (Some(seen), Memory::recall(facts)),
+            None => (None, Memory::default()),
+        };
         let shared = Arc::new(Shared {
             keys: furl.keys,
             cpu: options.cpu,
             clock: options.clock,
-            memory: Mutex::default(),
+            memory: Mutex::new(memory),
+            seen,
+            writing_down: tokio::sync::Mutex::default(),
             listings: Mutex::default(),
             subscribed: Subscribed::default(),
             references: Mutex::default(),
@@ -93,12 +104,12 @@ impl Connection {
         let reconnector = Arc::new(reconnector);
         let mut upkeep = JoinSet::new();
         upkeep.spawn(Arc::clone(&reconnector).come_back_within(LONGEST_WAIT));
-        Self {
+        Ok(Self {
             shared,
             reconnector,
             hints,
             _upkeep: upkeep,
-        }
+        })
     }
 
     pub(super) fn status(&self) -> DriveStatus {
@@ -180,6 +191,24 @@ impl Shared {
             references.clear();
         }
         references.insert(id, reference.clone());
+    }
+
+    /// Writes down what was learned, before anybody is shown it. Who can't write goes on: while it
+    /// runs, it knows.
+    pub(super) async fn write_down(&self) {
+        let Some(seen) = self.seen.clone() else {
+            return;
+        };
+        let _writing = self.writing_down.lock().await;
+        let facts = lock(&self.memory).take_unwritten();
+        if facts.is_empty() {
+            return;
+        }
+        let written = tokio::task::spawn_blocking(move || seen.append(&facts)).await;
+        match written.map_err(io::Error::other).flatten() {
+            Ok(()) => {}
+            Err(error) => tracing::warn!(%error, "which entries of the drive were seen isn't kept"),
+        }
     }
 
     /// Notes a version, so that all that are made from now on are later.

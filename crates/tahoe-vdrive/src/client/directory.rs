@@ -115,6 +115,7 @@ impl Directory {
                 let error = DriveError::from(error);
                 if let DriveError::NoSuchEntry = error {
                     lock(&shared.memory).gone(place, asked);
+                    shared.write_down().await;
                     lock(&shared.listings).put(self.id, place.entry, None, shared.now());
                 }
                 return Err(error);
@@ -125,6 +126,7 @@ impl Directory {
         let open = move || opening.open_one(&place, &bytes);
         let entry = shared.cpu.run(open).await?;
         self.check(place, &entry, asked)?;
+        shared.write_down().await;
         if let (Target::Directory(id), Some(child)) = (&entry.target, child) {
             shared.keep_reference(*id, &child);
         }
@@ -175,6 +177,7 @@ impl Directory {
         let up_to = last.filter(|_| page.more);
         let opened = shared.open(self.id, page.entries).await;
         let (entries, bad) = self.sort_out(opened, asked);
+        shared.write_down().await;
         let now = shared.now();
         lock(&shared.listings).put_page(self.id, after, up_to, &entries, now);
         Ok(Listing {
@@ -295,7 +298,7 @@ impl Directory {
             Value::Bool(mode == RemoveMode::Recursive),
         ];
         call(&reference, "remove", arguments).await?;
-        self.forget(place);
+        self.forget(place).await;
         Ok(())
     }
 
@@ -331,7 +334,7 @@ impl Directory {
                     if attempt < ATTEMPTS && !matches!(replace, Replace::IfVersion(_)) => {}
                 Ok(version) => {
                     if from != to.place(new_name) {
-                        self.forget(from);
+                        self.forget(from).await;
                     }
                     return Ok(version);
                 }
@@ -355,10 +358,11 @@ impl Directory {
     }
 
     /// Remembers that an entry that may have been known is gone.
-    fn forget(&self, place: Place) {
+    async fn forget(&self, place: Place) {
         let shared = self.shared();
         let asked = lock(&shared.memory).ask();
         lock(&shared.memory).gone(place, asked);
+        shared.write_down().await;
         lock(&shared.listings).put(self.id, place.entry, None, shared.now());
     }
 
@@ -381,6 +385,7 @@ impl Directory {
                 Ok(_) => {
                     let version = record.version();
                     lock(&shared.memory).learn(place, version);
+                    shared.write_down().await;
                     let entry = super::connection::entry_of(contents.clone(), version);
                     lock(&shared.listings).put(self.id, place.entry, Some(&entry), shared.now());
                     return Ok(version);

@@ -1,7 +1,9 @@
 //! What a client has seen, so that nobody can make it believe in something older.
 //!
-//! It is kept while the client runs, of the last [`REMEMBERED_VERSIONS`] entries at least.
+//! It is kept of the last [`REMEMBERED_VERSIONS`] entries at least; what is learned is also told to
+//! who keeps it on disk ([`Seen`](super::seen::Seen)).
 
+use super::seen::Fact;
 use crate::DriveError;
 use crate::ids::{Place, Version};
 use crate::limits::REMEMBERED_VERSIONS;
@@ -15,6 +17,8 @@ pub(super) struct Memory {
     old: HashMap<Place, Floor>,
     /// Counts what was learned.
     time: u64,
+    /// What was learned and isn't on disk yet; nothing if it needn't go there.
+    unwritten: Option<Vec<Fact>>,
 }
 
 #[derive(Clone, Copy)]
@@ -29,6 +33,24 @@ struct Floor {
 pub(super) struct Asked(u64);
 
 impl Memory {
+    /// What was known before, older facts first; from now on what is learned is to be written down.
+    pub(super) fn recall(facts: Vec<Fact>) -> Self {
+        let mut memory = Self::default();
+        for (place, least) in facts {
+            memory.learn(place, least);
+        }
+        memory.unwritten = Some(Vec::new());
+        memory
+    }
+
+    /// Takes what is to be written down.
+    pub(super) fn take_unwritten(&mut self) -> Vec<Fact> {
+        self.unwritten
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
+    }
+
     pub(super) fn ask(&self) -> Asked {
         Asked(self.time)
     }
@@ -75,6 +97,9 @@ impl Memory {
             _ => {
                 self.time += 1;
                 let learned = self.time;
+                if let Some(unwritten) = &mut self.unwritten {
+                    unwritten.push((place, least));
+                }
                 Floor { least, learned }
             }
         };

@@ -8,6 +8,7 @@ mod connection;
 mod directory;
 mod listings;
 mod memory;
+mod seen;
 mod trash;
 
 pub use changes::Changes;
@@ -21,6 +22,7 @@ use crate::record::{Metadata, Target};
 use crate::{Clock, DirectoryId, DriveError, DriveFurl, DriveKeys};
 use connection::{Connection, Shared, call};
 use foolscap::{Furl, Tub};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tahoe_tasks::CpuPool;
@@ -32,6 +34,10 @@ pub struct DriveOptions {
     pub cpu: CpuPool,
     /// Tells the time.
     pub clock: Clock,
+    /// Where the client keeps which versions it has seen, in two files of this name with `.new` and
+    /// `.old`, so that also after a restart nobody can make it believe in something older. Nobody
+    /// else may use them at the same time. Without it, that lasts as long as the client runs.
+    pub seen: Option<PathBuf>,
 }
 
 /// A shared drive, connected or not. Clones are the same; the connection's upkeep ends with the
@@ -114,9 +120,10 @@ impl PageMark {
 }
 
 impl Drive {
-    /// Begins to connect; must be called inside a tokio runtime.
-    pub fn connect(tub: &Tub, furl: DriveFurl, options: DriveOptions) -> Self {
-        Self(Arc::new(Connection::start(tub, furl, options)))
+    /// Begins to connect; must be called inside a tokio runtime. Fails if what was seen before can't
+    /// be read.
+    pub fn connect(tub: &Tub, furl: DriveFurl, options: DriveOptions) -> std::io::Result<Self> {
+        Ok(Self(Arc::new(Connection::start(tub, furl, options)?)))
     }
 
     /// Whether the server can be reached.

@@ -1,12 +1,12 @@
 //! Servers that lie, and clients that only may read.
 
-use crate::support::{Client, Served, listening, metadata, name, set};
+use crate::support::{Client, Served, listening, metadata, name, patient, set};
 use async_trait::async_trait;
 use bytes::Bytes;
 use foolscap::{Arguments, Call, Reference, Referenceable, RemoteFailure, RemoteReference, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use tahoe_vdrive::{DriveError, DriveFurl, Replace};
+use tahoe_vdrive::{DriveError, DriveFurl, RemoveMode, Replace};
 
 /// How a server lies.
 #[derive(Clone, Copy, PartialEq)]
@@ -155,6 +155,61 @@ async fn lies_are_found_out() {
     let newcomer = Client::connect(furl).await;
     assert!(newcomer.root().get(&name("a")).await.is_ok());
     tub.stop().await;
+}
+
+/// What a client keeps on disk is enough to find out a server that goes back while it is away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_rolled_back_while_the_client_is_down_is_found_out() {
+    let memory = tempfile::tempdir().unwrap();
+    let seen = || Some(memory.path().join("seen/drive"));
+    let connect = async |served: &Served, seen| {
+        let client = Client::remembering(served.furls().0, seen);
+        patient(client.drive.connected()).await;
+        client
+    };
+    let served = Served::start().await;
+    let client = connect(&served, seen()).await;
+    let root = client.root();
+    for text in ["changed", "removed", "same"] {
+        set(&root, text, "old", Replace::Never).await.unwrap();
+    }
+    // The database as it is now, of which the server's owner has a copy.
+    let copy = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(served.path()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    let another = connect(&served, None).await;
+    let changed = name("changed");
+    set(&another.root(), "changed", "new", Replace::Always)
+        .await
+        .unwrap();
+    // One is only seen, by its own client, the other removed by it.
+    assert!(root.get(&changed).await.is_ok());
+    let removed = name("removed");
+    root.remove(&removed, RemoveMode::Empty, None)
+        .await
+        .unwrap();
+    drop(client);
+    served.stop().await;
+
+    let served = Served::start_in(copy).await;
+    let client = connect(&served, seen()).await;
+    let root = client.root();
+    for entry in [&changed, &removed] {
+        let got = root.get(entry).await.unwrap_err();
+        assert!(matches!(got, DriveError::RolledBack { .. }), "{got}");
+    }
+    let listed = root.list_all().await.unwrap();
+    let names = listed.entries.iter().map(|entry| entry.name.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["same"]);
+    let bad = listed.bad.iter().map(|bad| bad.name.clone().unwrap());
+    let bad: std::collections::BTreeSet<_> = bad.collect();
+    assert!(bad.len() == 2 && bad.contains(&changed) && bad.contains(&removed));
+    // Who has seen nothing can't know.
+    let newcomer = connect(&served, None).await;
+    assert!(newcomer.root().get(&changed).await.is_ok());
+    served.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use foolscap::{Furl, Tub, TubIdentity, TubOptions};
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tahoe_tasks::CpuPool;
@@ -30,7 +30,11 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) async fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    /// Serves the drive that is in a directory.
+    pub(crate) async fn start_in(directory: tempfile::TempDir) -> Self {
         let store = sqlite(directory.path()).await;
         let (tub, _) = listening().await;
         let server = VdriveServer::start(store, &tub, clock()).await;
@@ -96,12 +100,18 @@ impl Client {
     }
 
     pub(crate) fn new(furl: DriveFurl) -> Self {
+        Self::remembering(furl, None)
+    }
+
+    /// One that keeps what it has seen.
+    pub(crate) fn remembering(furl: DriveFurl, seen: Option<PathBuf>) -> Self {
         let tub = Tub::new(TubIdentity::generate().unwrap(), TubOptions::default()).unwrap();
         let options = DriveOptions {
             cpu: CpuPool::new(NonZeroUsize::new(2).unwrap()),
             clock: clock(),
+            seen,
         };
-        let drive = Drive::connect(&tub, furl, options);
+        let drive = Drive::connect(&tub, furl, options).unwrap();
         Self { drive, _tub: tub }
     }
 
