@@ -20,7 +20,11 @@ use tokio::time::Instant;
 struct MemoryTransport(HashMap<String, Arc<Faulty>>);
 
 impl Transport for MemoryTransport {
-    fn connect(&self, nurl: &Nurl) -> Result<Arc<dyn StorageService>, StorageError> {
+    fn connect(
+        &self,
+        nurl: &Nurl,
+        _overrides: &ConnectionOverrides,
+    ) -> Result<Arc<dyn StorageService>, StorageError> {
         match self.0.get(&*nurl.to_text()) {
             Some(service) => Ok(Arc::clone(service) as Arc<dyn StorageService>),
             None => Err(StorageError::Unreachable {

@@ -28,7 +28,7 @@ mod stream;
 mod tls;
 pub mod wire;
 
-pub use client::{ClientOptions, HttpStorageClient};
+pub use client::{BoxStream, ClientOptions, Connector, HttpStorageClient, Stream};
 pub use nurl::{Nurl, NurlError, NurlNetwork, SpkiHash, Swissnum};
 pub use server::{ServerHandle, ServerLimits, StorageHttpServer};
 pub use tls::{ServerTls, TlsError, certificate_key_hash};

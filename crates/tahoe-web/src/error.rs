@@ -2,7 +2,7 @@
 //!
 //! As in the reference there are three shapes. What goes wrong while a resource is rendered is one
 //! line or paragraph of plain text. What goes wrong while the path is walked, before there is a
-//! resource, is a small HTML page. And a failure that the reference has no sentence for is a 500 with
+//! resource, is a small HTML page; for a client that takes none, its sentence. And a failure that the reference has no sentence for is a 500 with
 //! the name of its exception: HTML for a client that takes it, plain text for others.
 //!
 //! A person who goes to an address in a browser gets a page in every case, with what they can do.
@@ -113,7 +113,8 @@ impl WebError {
         let is_for_a_person = is_for_a_person(request);
         let page = match is_for_a_person {
             true => page_for_people,
-            false => page_for_programs,
+            false if wants_html(request) => page_for_programs,
+            false => sentence,
         };
         match self.shape {
             Shape::Text if is_for_a_person => page(self.status, "Error", &self.text),
@@ -145,7 +146,11 @@ impl std::fmt::Display for WebError {
     }
 }
 
-/// The `tahoe` commands of either program show the title and the paragraph of such a page.
+/// The `tahoe` commands of either program, which show whatever they get, take no HTML.
+fn sentence(status: StatusCode, _title: &str, text: &str) -> Response {
+    response::error_text(status, text.to_owned())
+}
+
 fn page_for_programs(status: StatusCode, title: &str, text: &str) -> Response {
     let mut body = Html::default();
     body.raw("<p>").text(text).raw("</p>");
@@ -224,6 +229,24 @@ mod tests {
             let response = error.into_response(&request);
             assert_eq!(response.status(), StatusCode::GONE);
             assert_eq!(response.headers()["content-type"], expected, "{mode}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_takes_no_html_gets_the_sentence() {
+        for (accept, expected) in [
+            ("text/plain, application/octet-stream", "No such child: x"),
+            ("*/*", "<!DOCTYPE html>"),
+            ("", "<!DOCTYPE html>"),
+        ] {
+            let mut request = HeaderMap::new();
+            request.insert(ACCEPT, accept.parse().unwrap());
+            let error = WebError::page(StatusCode::NOT_FOUND, "Error", "No such child: x");
+            let response = error.into_response(&request);
+            assert_eq!(response.status(), StatusCode::NOT_FOUND);
+            let body = axum::body::to_bytes(response.into_body(), 1 << 16).await;
+            let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
+            assert_eq!(body.split('\n').next(), Some(expected), "{accept}");
         }
     }
 

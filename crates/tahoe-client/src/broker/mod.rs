@@ -1,7 +1,7 @@
 //! The storage broker: which servers there are, which of them are connected, and by what way.
 //!
 //! HTTPS is preferred; a server that announces no NURL that we can use is reached over Foolscap, and
-//! so is every server if [`BrokerOptions::force_foolscap`] says so.
+//! so is every server if [`BrokerOptions::force_foolscap`] says so, or if TCP leads nowhere.
 //!
 //! Over HTTPS nothing tells a client that a server went away, so each server is asked for its
 //! version every [`BrokerOptions::poll_interval`], with a deadline of
@@ -182,12 +182,9 @@ impl Broker {
         while servers.tasks.try_join_next().is_some() {}
         let id = entry.id.clone();
         let managers = &self.options.grid_managers;
-        let server = KnownServer::new(
-            entry,
-            managers,
-            self.options.force_foolscap,
-            self.connected_count.clone(),
-        );
+        let only_foolscap =
+            server::only_foolscap(&self.options, &*self.transport, &entry.connections);
+        let server = KnownServer::new(entry, managers, only_foolscap, self.connected_count.clone());
         let polling = server.polling(&self.transport, &self.clock, &self.options, self.rhythm);
         let polling = polling.map(|polling| servers.tasks.spawn(polling));
         let known = Known {

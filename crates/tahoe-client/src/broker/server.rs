@@ -149,11 +149,10 @@ impl KnownServer {
     pub(super) fn new(
         entry: ServerEntry,
         grid_managers: &[VerifyingKey],
-        force_foolscap: bool,
+        only_foolscap: bool,
         connected_count: watch::Sender<usize>,
     ) -> Arc<Self> {
-        let force_foolscap = force_foolscap || entry.connections.redirect_tcp();
-        let protocol = protocol(&entry.announcement, force_foolscap);
+        let protocol = protocol(&entry.announcement, only_foolscap);
         let state = match &protocol {
             Err(reason) => ConnectionState::Unusable {
                 reason: reason.clone(),
@@ -239,8 +238,8 @@ impl KnownServer {
         options: &BrokerOptions,
         rhythm: Instant,
     ) -> Option<impl Future<Output = ()> + Send + 'static> {
-        let force_foolscap = options.force_foolscap || self.connections.redirect_tcp();
-        protocol(&self.announcement, force_foolscap).ok()?;
+        let only_foolscap = only_foolscap(options, transport.as_ref(), &self.connections);
+        protocol(&self.announcement, only_foolscap).ok()?;
         let announcement = self.announcement.clone().ok()?;
         let poll = Poll {
             server: Arc::clone(self),
@@ -248,7 +247,7 @@ impl KnownServer {
             transport: Arc::clone(transport),
             clock: Arc::clone(clock),
             options: BrokerOptions {
-                force_foolscap,
+                force_foolscap: only_foolscap,
                 ..options.clone()
             },
             rhythm,
@@ -315,6 +314,15 @@ impl std::fmt::Debug for KnownServer {
             .field("state", &self.lock().status.state)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a server isn't spoken to over HTTPS, although it may announce that.
+pub(super) fn only_foolscap(
+    options: &BrokerOptions,
+    transport: &dyn Transport,
+    connections: &ConnectionOverrides,
+) -> bool {
+    options.force_foolscap || !transport.leads_to_https(connections)
 }
 
 /// What a server with this announcement is spoken to in, or why it never can be.
@@ -444,13 +452,11 @@ impl Poll {
     }
 
     async fn connect(&self) -> Result<(ServerVersion, Arc<dyn StorageService>), StorageError> {
+        let overrides = &self.server.connections;
         let attempt = |way| {
             let connecting = match way {
-                Way::Https(nurl) => self.transport.connect(nurl),
-                Way::Foolscap(furl) => {
-                    let overrides = &self.server.connections;
-                    self.transport.connect_foolscap(furl, overrides)
-                }
+                Way::Https(nurl) => self.transport.connect(nurl, overrides),
+                Way::Foolscap(furl) => self.transport.connect_foolscap(furl, overrides),
             };
             Box::pin(async move { version_of(connecting?).await })
         };

@@ -1,16 +1,30 @@
 //! The way to a server.
 
-use super::ConnectionOverrides;
-use foolscap::{Furl, HintHandlers, Tub, TubIdentity, TubOptions};
+use super::{ConnectionOverrides, OVERLAY_CONNECT_TIMEOUT};
+use async_trait::async_trait;
+use foolscap::{Furl, HintError, HintHandler, HintHandlers, Tub, TubIdentity, TubOptions};
+use std::io;
 use std::sync::Arc;
-use tahoe_storage_api::{StorageError, StorageService};
+use tahoe_storage_api::{ReachedBy, StorageError, StorageService};
 use tahoe_storage_foolscap::FoolscapStorageClient;
-use tahoe_storage_http::{ClientOptions, HttpStorageClient, Nurl};
+use tahoe_storage_http::{
+    BoxStream, ClientOptions, Connector, HttpStorageClient, Nurl, NurlNetwork,
+};
 
 /// Makes the way to a server. Nothing is sent before the first call.
 pub trait Transport: Send + Sync + std::fmt::Debug {
-    /// Prepares to talk to the storage service that a NURL names.
-    fn connect(&self, nurl: &Nurl) -> Result<Arc<dyn StorageService>, StorageError>;
+    /// Prepares to talk to the storage service that a NURL names, the way that tahoe.cfg and these
+    /// say.
+    fn connect(
+        &self,
+        nurl: &Nurl,
+        overrides: &ConnectionOverrides,
+    ) -> Result<Arc<dyn StorageService>, StorageError>;
+
+    /// Whether there is a way at all to servers that are reached over HTTPS.
+    fn leads_to_https(&self, _overrides: &ConnectionOverrides) -> bool {
+        true
+    }
 
     /// Prepares to talk to the storage service that a FURL names, following its hints as these
     /// say.
@@ -21,7 +35,8 @@ pub trait Transport: Send + Sync + std::fmt::Debug {
     ) -> Result<Arc<dyn StorageService>, StorageError>;
 }
 
-/// HTTPS straight to the server, or Foolscap by the handlers of its hints.
+/// HTTPS or Foolscap, both by the handlers of hints: a NURL counts as the hint `tcp:HOST:PORT`, or
+/// `tor:` for an onion service.
 #[derive(Debug, Clone)]
 pub struct NetworkTransport {
     tub: TubOptions,
@@ -44,6 +59,10 @@ impl NetworkTransport {
             },
         }
     }
+
+    fn handlers(&self, overrides: &ConnectionOverrides) -> HintHandlers {
+        overrides.apply(self.tub.handlers.clone(), &self.available)
+    }
 }
 
 impl Default for NetworkTransport {
@@ -53,9 +72,29 @@ impl Default for NetworkTransport {
 }
 
 impl Transport for NetworkTransport {
-    fn connect(&self, nurl: &Nurl) -> Result<Arc<dyn StorageService>, StorageError> {
-        let client = HttpStorageClient::new(nurl.clone(), ClientOptions::default())?;
+    fn connect(
+        &self,
+        nurl: &Nurl,
+        overrides: &ConnectionOverrides,
+    ) -> Result<Arc<dyn StorageService>, StorageError> {
+        let kind = match nurl.network() {
+            NurlNetwork::Tcp => "tcp",
+            NurlNetwork::Tor => "tor",
+        };
+        let hint = format!("{kind}:{}", nurl.authority());
+        let handlers = self.handlers(overrides);
+        let handler = handlers.handler(&hint).map_err(|error| unable(&error))?;
+        let options = ClientOptions {
+            connect_timeout: OVERLAY_CONNECT_TIMEOUT,
+            ..ClientOptions::default()
+        };
+        let connector = Arc::new(HintConnector { hint, handler });
+        let client = HttpStorageClient::through(nurl.clone(), options, connector);
         Ok(Arc::new(client))
+    }
+
+    fn leads_to_https(&self, overrides: &ConnectionOverrides) -> bool {
+        self.handlers(overrides).for_kind("tcp").is_some()
     }
 
     fn connect_foolscap(
@@ -63,17 +102,91 @@ impl Transport for NetworkTransport {
         furl: &Furl,
         overrides: &ConnectionOverrides,
     ) -> Result<Arc<dyn StorageService>, StorageError> {
-        let unable = |error: &dyn std::error::Error| StorageError::Unreachable {
-            reason: error.to_string(),
-            may_have_happened: false,
-        };
         let identity = TubIdentity::ephemeral().map_err(|error| unable(&error))?;
-        let options = self.tub.clone();
         let options = TubOptions {
-            handlers: overrides.apply(options.handlers, &self.available),
-            ..options
+            handlers: self.handlers(overrides),
+            ..self.tub.clone()
         };
         let tub = Tub::new(identity, options).map_err(|error| unable(&error))?;
         Ok(Arc::new(FoolscapStorageClient::new(tub, furl.clone())))
+    }
+}
+
+fn unable(error: &dyn std::error::Error) -> StorageError {
+    StorageError::Unreachable {
+        reason: error.to_string(),
+        may_have_happened: false,
+    }
+}
+
+/// Goes where a hint leads.
+#[derive(Debug)]
+struct HintConnector {
+    hint: String,
+    handler: Arc<dyn HintHandler>,
+}
+
+#[async_trait]
+impl Connector for HintConnector {
+    async fn connect(&self) -> io::Result<BoxStream> {
+        let dialed = self.handler.connect(&self.hint).await;
+        let dialed = dialed.map_err(|error| match error {
+            HintError::Io(error) => error,
+            error => io::Error::other(error),
+        })?;
+        Ok(Box::new(dialed.stream))
+    }
+
+    fn reached_by(&self) -> ReachedBy {
+        ReachedBy {
+            hint: self.hint.clone(),
+            handler: self.handler.describe(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use foolscap::{SocksHandler, TcpHandler};
+
+    #[test]
+    fn https_goes_the_way_that_hints_go() {
+        let tor = Arc::new(SocksHandler::new("127.0.0.1", 9050, "tor"));
+        let available = HintHandlers::none()
+            .with("tcp", Arc::new(TcpHandler))
+            .with("tor", tor);
+        let key = "A".repeat(43);
+        let plain: Nurl = format!("pb://{key}@[::1]:1/x#v=1").parse().unwrap();
+        let onion: Nurl = format!("pb+tor://{key}@a.onion:1/x#v=1").parse().unwrap();
+        let way = |handlers: &HintHandlers, nurl, overrides: &str| {
+            let options = TubOptions {
+                handlers: handlers.clone(),
+                ..TubOptions::default()
+            };
+            let transport = NetworkTransport::new(options, available.clone());
+            let overrides = serde_yaml_ng::from_str(overrides).unwrap();
+            let service = transport.connect(nurl, &overrides).ok()?;
+            let way = service.reached_by().unwrap();
+            Some(format!("{} by {}", way.hint, way.handler))
+        };
+        let usual = &available;
+        let hidden = &available
+            .clone()
+            .without("tcp")
+            .with("tcp", available.for_kind("tor").unwrap());
+        let none = &HintHandlers::none();
+        for (handlers, nurl, overrides, expected) in [
+            (usual, &plain, "{}", Some("tcp:[::1]:1 by tcp")),
+            (usual, &plain, "{tcp: tor}", Some("tcp:[::1]:1 by tor")),
+            (usual, &plain, "{tcp: disabled}", None),
+            (usual, &onion, "{}", Some("tor:a.onion:1 by tor")),
+            (hidden, &plain, "{}", Some("tcp:[::1]:1 by tor")),
+            (none, &plain, "{}", None),
+            (none, &plain, "{tcp: tor}", Some("tcp:[::1]:1 by tor")),
+            (none, &onion, "{}", None),
+        ] {
+            assert_eq!(way(handlers, nurl, overrides).as_deref(), expected);
+        }
     }
 }

@@ -46,9 +46,7 @@ pub(super) fn start(
         tempdir: temporary_directory.clone(),
         broker: BrokerOptions {
             preferred: preferred.collect::<HashSet<_>>(),
-            // HTTPS goes to servers directly; whoever wants another way gets it over Foolscap.
-            force_foolscap: settings.client.force_foolscap
-                || settings.tcp_handler != TcpHandler::Tcp,
+            force_foolscap: settings.client.force_foolscap,
             connect_timeout: match settings.tcp_handler {
                 TcpHandler::Tcp => BrokerOptions::default().connect_timeout,
                 _ => OVERLAY_CONNECT_TIMEOUT,

@@ -32,10 +32,15 @@ pub(super) fn start(
     client: &Arc<Client>,
 ) -> Result<Vec<Tub>, StartError> {
     let introducers = directory.introducers(settings)?;
+    // What can't be announced stops the node, whether or not there is anybody to hear it.
+    let offered = match settings.storage.enabled {
+        true => Some(StorageAnnouncement::read(directory)?),
+        false => None,
+    };
     if introducers.is_empty() {
         return Ok(Vec::new());
     }
-    let publish = publication(directory, settings, identity, version)?;
+    let publish = publication(directory, offered, identity, version)?;
     let options = TubOptions {
         idle: IDLE,
         limits: Limits {
@@ -67,17 +72,16 @@ pub(super) fn start(
     groups.map(connect).collect()
 }
 
-/// What the node offers to others, if it does.
+/// What the node offers to others, if it does, signed.
 fn publication(
     directory: &NodeDirectory,
-    settings: &Settings,
+    offered: Option<StorageAnnouncement>,
     identity: &Identity,
     version: &str,
 ) -> Result<Vec<SignedAnnouncement>, StartError> {
-    if !settings.storage.enabled {
+    let Some(storage) = offered else {
         return Ok(Vec::new());
-    }
-    let storage = StorageAnnouncement::read(directory)?;
+    };
     let (seqnum, nonce) = directory.next_announcement()?;
     let announcement = storage.to_announcement(version, seqnum, &nonce);
     Ok(vec![SignedAnnouncement::sign(&announcement, &identity.key)])

@@ -2,6 +2,7 @@
 
 mod answer;
 mod body;
+mod connector;
 mod exchange;
 mod pool;
 
@@ -13,6 +14,7 @@ use crate::{Nurl, NurlNetwork};
 use answer::{Answer, failure};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use connector::Direct;
 use exchange::Exchange;
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderValue, RANGE,
@@ -20,6 +22,7 @@ use http::header::{
 use http::{HeaderMap, Method, StatusCode};
 use pool::Pool;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 use tahoe_crypto::{LeaseSecrets, StorageIndex, UploadSecret};
 use tahoe_storage_api::{
@@ -27,6 +30,8 @@ use tahoe_storage_api::{
     ShareNumber, ShareRange, SlotSecrets, StorageError, StorageService, WriteProgress,
     check_advice,
 };
+
+pub use connector::{BoxStream, Connector, Stream};
 
 /// Largest answer that is read, and largest piece that a read is split into: 30 MiB.
 const MAX_ANSWER: usize = 30 << 20;
@@ -74,7 +79,7 @@ pub struct HttpStorageClient {
 }
 
 impl HttpStorageClient {
-    /// Prepares to talk to a server; nothing is sent before the first call.
+    /// Prepares to talk to a server directly; nothing is sent before the first call.
     pub fn new(nurl: Nurl, options: ClientOptions) -> Result<Self, StorageError> {
         if nurl.network() != NurlNetwork::Tcp {
             return Err(StorageError::Unreachable {
@@ -82,19 +87,22 @@ impl HttpStorageClient {
                 may_have_happened: false,
             });
         }
+        let connector = Direct::new(&nurl);
+        Ok(Self::through(nurl, options, Arc::new(connector)))
+    }
+
+    /// Prepares to talk to a server; every connection to it is made by `connector`.
+    pub fn through(nurl: Nurl, options: ClientOptions, connector: Arc<dyn Connector>) -> Self {
         let mut headers = HeaderMap::with_capacity(8);
         let host = HeaderValue::try_from(nurl.authority()).expect("a host is printable");
         headers.insert(HOST, host);
         headers.insert(AUTHORIZATION, authorization_header(nurl.swissnum()));
         headers.insert(ACCEPT, HeaderValue::from_static(CBOR));
-        Ok(Self {
-            reached_by: ReachedBy {
-                hint: format!("tcp:{}", nurl.authority()),
-                handler: "tcp".to_owned(),
-            },
-            exchange: Exchange::new(Pool::new(nurl, options)),
+        Self {
+            reached_by: connector.reached_by(),
+            exchange: Exchange::new(Pool::new(nurl, options, connector)),
             headers,
-        })
+        }
     }
 
     fn call(&self, method: Method, route: Route) -> Call<'_> {

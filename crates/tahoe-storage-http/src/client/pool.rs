@@ -5,6 +5,7 @@
 
 use super::ClientOptions;
 use super::body::RequestParts;
+use super::connector::{BoxStream, Connector};
 use crate::Nurl;
 use crate::stream::{GreedyReads, StallGuard};
 use crate::tls::{client_config, server_name};
@@ -15,7 +16,6 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tahoe_storage_api::StorageError;
 use tokio::io::BufReader;
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
@@ -34,6 +34,7 @@ const READ_BUFFER: usize = 64 << 10;
 pub(crate) struct Pool {
     nurl: Nurl,
     options: ClientOptions,
+    connector: Arc<dyn Connector>,
     tls: TlsConnector,
     server_name: ServerName<'static>,
     permits: Arc<Semaphore>,
@@ -76,7 +77,7 @@ impl std::fmt::Debug for Pool {
 
 impl Pool {
     /// Makes a pool without connections.
-    pub(crate) fn new(nurl: Nurl, options: ClientOptions) -> Self {
+    pub(crate) fn new(nurl: Nurl, options: ClientOptions, connector: Arc<dyn Connector>) -> Self {
         let tls = client_config(*nurl.key_hash());
         Self {
             tls: TlsConnector::from(Arc::new(tls)),
@@ -85,6 +86,7 @@ impl Pool {
             idle: Mutex::default(),
             nurl,
             options,
+            connector,
         }
     }
 
@@ -163,10 +165,9 @@ impl Pool {
 
     async fn connect_tls(
         &self,
-    ) -> io::Result<GreedyReads<tokio_rustls::client::TlsStream<StallGuard<BufReader<TcpStream>>>>>
+    ) -> io::Result<GreedyReads<tokio_rustls::client::TlsStream<StallGuard<BufReader<BoxStream>>>>>
     {
-        let stream = TcpStream::connect((self.nurl.host(), self.nurl.port())).await?;
-        stream.set_nodelay(true)?;
+        let stream = self.connector.connect().await?;
         let stream = StallGuard::new(
             BufReader::with_capacity(READ_BUFFER, stream),
             self.options.silence_timeout,

@@ -14,6 +14,9 @@ use http::StatusCode;
 use std::borrow::Cow;
 use tahoe_client::{AnyDirectory, Checkable, ChildName, Directory, NewChild, Node};
 
+/// What a file is called whose form names neither it nor the child.
+const UNNAMED: &str = "unknown-filename";
+
 /// What a POST brings with it.
 struct Posted {
     form: Form,
@@ -168,7 +171,8 @@ async fn upload_file(
     let contents = file.ok_or_else(upload::no_file_field)?;
     let given = text_argument(&args, "name")?.filter(|name| !name.is_empty());
     let name = given.map(Cow::into_owned).or(file_name);
-    let name = name.unwrap_or_default();
+    let name = name.filter(|name| !name.is_empty());
+    let name = name.unwrap_or_else(|| UNNAMED.to_owned());
     let name = name.trim();
     if name.is_empty() {
         return Err(bad("upload requires a name"));

@@ -463,6 +463,15 @@ const STEPS: &[Step] = &[
     ("POST", "/uri/{dir}/", &[FORM], "{form upload}", Wholly, ""),
     (
         "POST",
+        "/uri/{dir}/?t=upload",
+        &[FORM],
+        "{form unnamed}",
+        Wholly,
+        "",
+    ),
+    ("GET", "/uri/{dir}/unknown-filename", &[], "", Wholly, ""),
+    (
+        "POST",
         "/uri/{dir}/?t=upload&name=up&replace=false",
         &[FORM],
         "{form file}",
@@ -940,6 +949,7 @@ impl Side {
                 "form upload",
                 form(&[("t", "upload"), ("name", "named"), file]),
             ),
+            ("form unnamed", form(&[("file", "hello")])),
             ("children", children),
             ("immutable children", immutable),
             ("unknown writer", one("\"rw_uri\": \"x-tahoe-future:w\"")),

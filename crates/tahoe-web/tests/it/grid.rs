@@ -26,7 +26,11 @@ use tower::ServiceExt as _;
 struct MemoryTransport(HashMap<String, Arc<Faulty>>);
 
 impl Transport for MemoryTransport {
-    fn connect(&self, nurl: &Nurl) -> Result<Arc<dyn StorageService>, StorageError> {
+    fn connect(
+        &self,
+        nurl: &Nurl,
+        _overrides: &ConnectionOverrides,
+    ) -> Result<Arc<dyn StorageService>, StorageError> {
         let service = self.0.get(&*nurl.to_text());
         let service = service.ok_or_else(|| StorageError::Unreachable {
             reason: "connection refused".to_owned(),

@@ -135,6 +135,33 @@ fn what_is_wrong_with_the_configuration_is_said_in_one_line() {
     }
 }
 
+/// Also without an introducer that would hear of it.
+#[test]
+fn a_certificate_that_cannot_be_announced_stops_either_program() {
+    let home = tempfile::tempdir().unwrap();
+    for program in [ours(), Program::python()] {
+        for (contents, expected) in [
+            (None, "gm.cert"),
+            (
+                Some("nonsense"),
+                "does not hold a grid manager's certificate",
+            ),
+        ] {
+            let name = format!("{}-{}", program.name(), contents.is_some());
+            let node = Node::create_server(&program, &home.path().join(&name));
+            node.set("storage", "grid_management", "true");
+            node.set("grid_manager_certificates", "gm", "gm.cert");
+            if let Some(contents) = contents {
+                node.write_file("gm.cert", contents);
+            }
+            let refused = run(&program, home.path(), &["run", &name]);
+            assert_eq!(refused.code, 1, "{refused:?}");
+            let is_ours = program.name() == ours().name();
+            assert!(!is_ours || refused.stderr.contains(expected), "{refused:?}");
+        }
+    }
+}
+
 /// A FURL of a shared drive with its key.
 fn drive_furl(name: &str) -> String {
     let tub = "y3o76xcnlz2ozxc252v7sv5infn4cats";

@@ -150,23 +150,26 @@ fn without_dates(line: &str) -> String {
     }
 }
 
-/// What an error says without the looks of its page and without a traceback.
+/// What an error says: the sentence that our gateway sends, or the one in the original's page, and
+/// nothing of a traceback.
 fn essence_of_error(stderr: &str) -> String {
-    let stderr = stderr.trim_start_matches('"');
-    let start = stderr.split("\nb").next().unwrap_or_default();
-    let between = |from: &str, to: &str| {
-        let (_, rest) = stderr.split_once(from)?;
-        rest.split_once(to).map(|(text, _)| text)
+    let stderr = stderr.trim_matches(['"', '\n']);
+    let Some((start, body)) = stderr.split_once("\nb") else {
+        return stderr.to_owned();
     };
-    let plain = |text: &str| text.replace("&#39;", "'").replace('\\', "");
+    let paragraph = body.split_once("<p>");
+    let paragraph = paragraph.and_then(|(_, rest)| rest.split_once("</p>"));
+    let text = match paragraph {
+        Some((text, _)) => text,
+        None => body.trim_matches(['"', '\'']),
+    };
     if start.contains(" 405 ") {
         return start.to_owned(); // each program words it in its own way
     }
-    match (between("<title>", "</title>"), between("<p>", "</p>")) {
-        (Some(title), Some(text)) => format!("{start}: {}: {}", plain(title), plain(text)),
-        _ if stderr.contains("builtins.") => start.to_owned(),
-        _ => stderr.to_owned(),
+    if body.contains("builtins.") {
+        return start.to_owned();
     }
+    format!("{start}: {}", text.replace("&#39;", "'").replace('\\', ""))
 }
 
 /// Runs something on a gateway of each program; the commands must say the same on both.

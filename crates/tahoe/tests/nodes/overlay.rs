@@ -59,6 +59,15 @@ fn status(node: &Node) -> serde_json::Value {
     node.request("GET", "/?t=json", b"").json()
 }
 
+/// What the connected servers are spoken to in.
+fn protocols(node: &Node) -> Vec<String> {
+    let servers = status(node)["servers"].as_array().unwrap().clone();
+    let connected = servers.iter().filter(|server| server["connected"] == true);
+    connected
+        .map(|server| server["protocol"].as_str().unwrap().to_owned())
+        .collect()
+}
+
 /// Of all that a gateway is connected to, the handlers that led there.
 fn handlers(node: &Node) -> Vec<String> {
     let status = status(node);
@@ -89,6 +98,7 @@ fn everything_goes_through_the_proxy() {
     assert!(gateway.get(&capability) == contents);
     wait_until("all are connected", || handlers(&gateway).len() == 3);
     assert_eq!(handlers(&gateway), ["tor", "tor", "tor"]);
+    assert_eq!(protocols(&gateway), ["HTTPS", "HTTPS"]);
 
     // The proxy was asked for each of them, by its address.
     let mut asked = proxy.targets();
@@ -124,8 +134,10 @@ fn the_way_to_each_peer_can_be_chosen() {
         let entry = server.server_entry();
         format!(
             "  {}:\n    connections: {connections}\n    ann:\n      nickname: it\n      \
-             anonymous-storage-FURL: {}\n",
-            entry.server_id, entry.furl
+             anonymous-storage-FURL: {}\n      anonymous-storage-NURLs:\n        - {}\n",
+            entry.server_id,
+            entry.furl,
+            entry.nurl()
         )
     };
     let connections = ["{tcp: tor}", "{tcp: tcp}"];
@@ -137,6 +149,7 @@ fn the_way_to_each_peer_can_be_chosen() {
     let mut used = handlers(&gateway);
     used.sort();
     assert_eq!(used, ["tcp", "tor", "tor"]);
+    assert_eq!(protocols(&gateway), ["HTTPS", "HTTPS"]);
     let contents = sample(1, 100_000);
     let capability = gateway.put(&contents);
     assert!(gateway.get(&capability) == contents);
