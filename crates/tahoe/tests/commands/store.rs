@@ -161,7 +161,8 @@ fn essence_of_error(stderr: &str) -> String {
     let paragraph = paragraph.and_then(|(_, rest)| rest.split_once("</p>"));
     let text = match paragraph {
         Some((text, _)) => text,
-        None => body.trim_matches(['"', '\'']),
+        // Quoted twice, as Python shows bytes.
+        None => body.trim_matches(['"', '\'', '\\']),
     };
     if start.contains(" 405 ") {
         return start.to_owned(); // each program words it in its own way
