@@ -19,6 +19,8 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 const TITLE: &str = "Tahoe-LAFS - Check Results";
+/// What is told of each share.
+const HEADS: &[&str] = &["Share ID", "Nickname", "Node ID"];
 
 /// What there is to say about an object that is in its capability.
 pub(crate) fn literal(args: &Args) -> Response {
@@ -218,7 +220,7 @@ fn corrupt_shares(body: &mut Html, report: &CheckReport) {
         return;
     }
     body.element("h3", "Corrupt shares");
-    table(body, &["Share ID", "Nickname", "Node ID"], |body| {
+    table(body, "Corrupt shares", HEADS, |body| {
         for corrupt in &report.corrupt_shares {
             let share = format!("sh#{}", corrupt.share);
             row(body, &share, &corrupt.server);
@@ -228,7 +230,7 @@ fn corrupt_shares(body: &mut Html, report: &CheckReport) {
 
 fn good_shares(body: &mut Html, report: &CheckReport) {
     body.element("h3", "Good Shares (sorted in share order)");
-    table(body, &["Share ID", "Nickname", "Node ID"], |body| {
+    table(body, "Good shares", HEADS, |body| {
         for (share, servers) in &report.share_map {
             for (number, server) in servers.iter().enumerate() {
                 let share = if number == 0 {
@@ -259,7 +261,8 @@ fn balance(body: &mut Html, client: &Client, report: &CheckReport) {
         }
     }
     body.element("h3", "Share Balancing (servers in permuted order)");
-    table(body, &["Nickname", "Node ID", "Share IDs"], |body| {
+    let heads = &["Nickname", "Node ID", "Share IDs"];
+    table(body, "Share balancing", heads, |body| {
         let servers: Vec<Arc<ServerName>> = client.permuted_servers(&report.storage_index);
         let holds = |server: &Arc<ServerName>| on_server.contains_key(server.id.as_str());
         let shown = servers.iter().rposition(holds).map_or(0, |last| last + 1);
@@ -273,9 +276,12 @@ fn balance(body: &mut Html, client: &Client, report: &CheckReport) {
     });
 }
 
-/// A table with these column heads.
-pub(crate) fn table(body: &mut Html, heads: &[&str], rows: impl FnOnce(&mut Html)) {
-    body.raw("<div class=\"table\"><table>\n<thead><tr>");
+/// A table with these column heads. It may be wider than the screen: keys scroll it, and readers are
+/// told its name.
+pub(crate) fn table(body: &mut Html, name: &str, heads: &[&str], rows: impl FnOnce(&mut Html)) {
+    body.raw("<div class=\"table\" role=\"region\" tabindex=\"0\" aria-label=\"")
+        .text(name)
+        .raw("\"><table>\n<thead><tr>");
     for head in heads {
         body.element("th scope=\"col\"", head);
     }

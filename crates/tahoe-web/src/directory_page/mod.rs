@@ -164,7 +164,7 @@ webkitdirectory class=\"hidden\"></label></p></section>
 <h2 id=\"progress-title\">Uploads</h2>
 <progress id=\"progress-bar\" max=\"1\" value=\"0\" aria-labelledby=\"progress-title\"></progress>
 <p id=\"progress-text\"></p>
-<ul id=\"progress-files\"></ul>
+<ul id=\"progress-files\" tabindex=\"0\" aria-label=\"Files that are uploaded\"></ul>
 <p class=\"actions\"><button id=\"cancel-all\" class=\"quiet\" type=\"button\">Cancel all</button>
 <button id=\"dismiss\" class=\"quiet\" type=\"button\" hidden>Close</button></p></section>
 ";
@@ -173,8 +173,8 @@ const MOVE_DIALOG: &str = "\
 <dialog id=\"move\" aria-labelledby=\"move-title\"><form method=\"dialog\">
 <h2 id=\"move-title\">Move to</h2>
 <p id=\"move-place\"></p>
-<ul id=\"move-places\" class=\"places\"></ul>
-<p class=\"actions\"><button id=\"move-here\" value=\"move\">Move here</button>
+<ul id=\"move-places\" class=\"places\" tabindex=\"0\" aria-label=\"Directories\"></ul>
+<p class=\"actions\"><button id=\"move-here\" value=\"move\" autofocus>Move here</button>
 <button class=\"quiet\" value=\"\">Cancel</button></p></form></dialog>
 ";
 

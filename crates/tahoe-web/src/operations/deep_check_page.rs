@@ -162,7 +162,7 @@ fn corrupt_shares(body: &mut Html, handle: &[u8], state: &DeepCheckState) {
     );
     let heads = ["Server", "Server Nickname", "Storage Index", "Share Number"];
     let shown = &state.corrupt_shares[..state.corrupt_shares.len().min(MOST_ROWS)];
-    table(body, &heads, |body| {
+    table(body, "Corrupt shares", &heads, |body| {
         for corrupt in shown {
             body.raw("<tr><td>")
                 .element("code", &corrupt.server.short)
@@ -196,7 +196,7 @@ fn objects(body: &mut Html, handle: &[u8], state: &DeepCheckState, all: &[Spoole
             "Summary",
         ],
     };
-    table(body, heads, |body| {
+    table(body, "All results", heads, |body| {
         for report in all {
             let check = &report.check;
             body.raw("<tr>").element("td", &path_of(report));

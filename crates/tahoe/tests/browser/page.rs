@@ -39,6 +39,16 @@ pub(crate) const DARK: Screen = Screen {
 const NAMES: &str = "[...document.querySelectorAll('tr[data-name]')]
     .filter(row => !row.hidden).map(row => row.dataset.name)";
 
+/// What scrolls, or would with other fonts or longer texts, without being reachable by Tab and called
+/// something.
+const UNREACHABLE: &str = "[...document.body.querySelectorAll('*')].filter(element => {
+        const {overflowX, overflowY} = getComputedStyle(element);
+        const scrolls = [overflowX, overflowY].some(way => ['auto', 'scroll'].includes(way));
+        const name = element.ariaLabel || element.getAttribute('aria-labelledby');
+        const isField = element.matches('input, select, textarea, dialog');
+        return scrolls && !isField && (element.tabIndex < 0 || !name);
+    }).map(element => element.outerHTML.slice(0, 200))";
+
 /// A tab.
 #[derive(Debug)]
 pub(crate) struct Page {
@@ -283,7 +293,8 @@ impl Page {
     }
 
     /// Looks at the page on every screen: keeps a picture, and fails if something is cut off at the
-    /// side or if axe-core finds something that is serious for people who can't see or use a mouse.
+    /// side, if keys can't scroll something, or if axe-core finds something that is serious for people
+    /// who can't see or use a mouse.
     pub(crate) fn inspect(&self, name: &str) {
         for screen in [DESKTOP, DARK, PHONE] {
             self.show_on(screen);
@@ -294,6 +305,8 @@ impl Page {
                 width.as_u64() <= Some(screen.width.into()),
                 "{seen}: {width} wide"
             );
+            let unreachable = self.value(UNREACHABLE);
+            assert_eq!(unreachable, json!([]), "{seen}: keys can't scroll it");
             let problems = self.serious_problems();
             assert!(problems.is_empty(), "{seen}: {problems:#?}");
         }

@@ -2,7 +2,7 @@
 
 use crate::page::Page;
 use crate::{directory, grid, ours};
-use tahoe_test_support::{Node, sample};
+use tahoe_test_support::{Node, sample, wait_until};
 
 #[test]
 fn every_page_can_be_read_by_everybody() {
@@ -50,6 +50,32 @@ fn every_page_can_be_read_by_everybody() {
     ] {
         page.open(&path);
         assert!(page.shown().contains(words), "{path}: {}", page.shown());
+        page.inspect(name);
+    }
+}
+
+#[test]
+fn what_is_found_in_a_tree_can_be_read_by_everybody() {
+    let grid = grid();
+    let gateway = grid.gateway(0);
+    let directory = directory(&grid);
+    let put = gateway.request("PUT", &format!("{directory}a/b.dat"), &sample(4, 50_000));
+    assert_eq!(put.status, 201);
+    grid.servers[0].delete_shares();
+    let page = Page::of(gateway);
+    for (name, t, words) in [
+        ("deep-check", "start-deep-check", "All Results"),
+        ("manifest", "start-manifest", "Manifest of"),
+    ] {
+        let start = format!("{directory}?t={t}&ophandle={name}");
+        assert_eq!(gateway.request("POST", &start, b"").status, 302);
+        let status = format!("/operations/{name}?t=status&output=JSON");
+        wait_until("it is finished", || {
+            gateway.request("GET", &status, b"").json()["finished"] == true
+        });
+        page.open(&format!("/operations/{name}"));
+        page.wait_for_text(words);
+        page.wait_for_text("b.dat");
         page.inspect(name);
     }
 }
