@@ -40,7 +40,7 @@ pub use deep_check::{
 pub use discovery::AnnouncementCaches;
 pub use drives::{
     AnyChild, AnyDirectories, AnyDirectory, AnyDirectoryError, AnyListing, AnyNode, DriveDirectory,
-    Drives, Removal, UsedDrive,
+    Drives, Removal, Trash, Trashed, TrashedChild, UsedDrive,
 };
 pub use foolscap::Furl;
 pub use helper::HelperConnection;

@@ -70,7 +70,7 @@ mod wire;
 
 pub use client::{
     BadEntry, Changes, Directory, Drive, DriveOptions, DriveStatus, Entry, Found, Freshness,
-    Listing, PageMark, RemoveMode, Replace, TrashItem,
+    Listing, PageMark, RemoveMode, Replace, TrashItem, TrashPage, TrashQuery,
 };
 pub use error::DriveError;
 pub use furl::{BadDriveFurl, DriveFurl};

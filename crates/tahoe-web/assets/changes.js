@@ -1,18 +1,22 @@
 // Changes of a directory by the web API; `here` is the path of its page.
 
-// Deletes names, and adds to `removed` what it takes to link each again; what has no capability, as a
-// directory of a shared drive, can't be.
+// Deletes names, and adds to `removed` what it takes to link each again. A shared drive has a trash:
+// there, directories go with all that is in them.
 export async function remove(here, names, removed) {
   const { children } = await facts(here);
   for (const name of names) {
-    await post(here, { t: "unlink", name });
-    const { ro_uri: readCap, rw_uri: writeCap } = children[name][1];
-    removed[name] = readCap || writeCap ? children[name] : undefined;
+    await post(here, { t: "unlink", name, recursive: "true" });
+    removed[name] = children[name];
   }
 }
 
-// Links again what `remove` noted, unless something else has the name by now.
+// Restores what `remove` noted, unless something else has the name by now.
 export async function restore(here, removed) {
+  const { url: isInDrive } = await facts(here);
+  if (isInDrive) {
+    for (const name of Object.keys(removed)) await post(here, { t: "restore", name });
+    return;
+  }
   const body = JSON.stringify(removed);
   await ask(`${here}?t=set_children&replace=false`, { method: "POST", body });
 }

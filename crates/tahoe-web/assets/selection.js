@@ -40,14 +40,12 @@ async function deleteAll(here, names) {
 function offerUndo(here, removed) {
   const names = Object.keys(removed);
   if (names.length === 0) return;
-  const isRestorable = names.every((name) => removed[name]);
   const undo = async () => {
     await restore(here, removed);
     await refresh();
     announce(`${title(names)} restored.`);
   };
-  const action = isRestorable ? { word: "Undo", run: () => attempt(undo) } : undefined;
-  announce(`${title(names)} deleted.`, action);
+  announce(`${title(names)} deleted.`, { word: "Undo", run: () => attempt(undo) });
 }
 
 async function moveAll(here, names) {

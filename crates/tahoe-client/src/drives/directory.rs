@@ -53,6 +53,14 @@ impl DriveDirectory {
         &self.path
     }
 
+    pub(super) fn drive(&self) -> &Drive {
+        &self.drive
+    }
+
+    pub(super) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
     /// Whether the drive's FURL allows changes.
     pub fn is_writable(&self) -> bool {
         !self.drive.is_read_only()
@@ -129,7 +137,7 @@ impl DriveDirectory {
 
     /// Who may only read the drive has no key to what changes a file, and is shown nothing that
     /// does, should a writer have put it where only what reads belongs.
-    fn node(&self, caps: &Caps) -> Result<Node, AnyDirectoryError> {
+    pub(super) fn node(&self, caps: &Caps) -> Result<Node, AnyDirectoryError> {
         let text = |cap: &'_ Option<CapText>| cap.as_ref().map(|cap| cap.as_str().to_owned());
         let (write, read) = (text(&caps.write), text(&caps.read));
         if write.is_none() && read.is_none() {
@@ -265,7 +273,7 @@ impl DriveDirectory {
 /// Children, and since when they may be old.
 pub(super) type Listed = (Vec<(ChildName, AnyChild)>, Option<SystemTime>);
 
-fn entry_name(name: &ChildName) -> Result<EntryName, AnyDirectoryError> {
+pub(super) fn entry_name(name: &ChildName) -> Result<EntryName, AnyDirectoryError> {
     EntryName::new(name.as_str()).map_err(AnyDirectoryError::BadName)
 }
 

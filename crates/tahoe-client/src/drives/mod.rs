@@ -7,10 +7,12 @@ mod any;
 mod directory;
 mod error;
 mod metadata;
+mod trash;
 
 pub use any::{AnyChild, AnyDirectories, AnyDirectory, AnyListing, AnyNode};
 pub use directory::{DriveDirectory, Removal};
 pub use error::AnyDirectoryError;
+pub use trash::{Trash, Trashed, TrashedChild};
 
 use crate::Client;
 use foolscap::Tub;

@@ -56,7 +56,7 @@ impl Directory {
         self.id
     }
 
-    fn at(&self, id: DirectoryId) -> Self {
+    pub(super) fn at(&self, id: DirectoryId) -> Self {
         Self::new(Arc::clone(&self.connection), id)
     }
 
@@ -64,7 +64,7 @@ impl Directory {
         &self.connection.shared
     }
 
-    fn place(&self, name: &EntryName) -> Place {
+    pub(super) fn place(&self, name: &EntryName) -> Place {
         Place {
             directory: self.id,
             entry: self.shared().keys.read_keys().entry_id(self.id, name),

@@ -14,7 +14,7 @@ mod trash;
 pub use changes::Changes;
 pub use connection::DriveStatus;
 pub use directory::{Directory, RemoveMode, Replace};
-pub use trash::TrashItem;
+pub use trash::{TrashItem, TrashPage, TrashQuery};
 
 use crate::ids::{EntryId, Version};
 use crate::name::EntryName;

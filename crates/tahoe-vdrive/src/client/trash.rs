@@ -3,7 +3,7 @@
 use super::connection::call;
 use super::{Directory, Drive, Entry};
 use crate::ids::{DirectoryId, Place};
-use crate::limits::MAX_PAGE_ENTRIES;
+use crate::limits::{MAX_PAGE_ENTRIES, MAX_TRASH_ENTRIES};
 use crate::name::EntryName;
 use crate::record::{Contents, Record};
 use crate::store::{StoredTrash, TrashId};
@@ -11,6 +11,9 @@ use crate::{DriveError, Version, wire};
 use foolscap::Value;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How many items a server may tell of before it isn't believed; sweeping is a little late.
+const MAX_SEEN: usize = 2 * MAX_TRASH_ENTRIES;
 
 /// Something in the trash.
 #[derive(Debug, Clone)]
@@ -25,7 +28,59 @@ pub struct TrashItem {
     pub removed: SystemTime,
 }
 
+/// Of what in the trash somebody wants to know.
+#[derive(Debug, Clone, Default)]
+pub struct TrashQuery {
+    /// Only of what was in this directory.
+    pub directory: Option<DirectoryId>,
+    /// Only of what had this name; it needs a directory.
+    pub name: Option<EntryName>,
+    /// Only of what was removed before this.
+    pub before: Option<TrashId>,
+    /// How many items at most.
+    pub limit: usize,
+}
+
+/// A page of what lies in the trash.
+#[derive(Debug, Clone)]
+pub struct TrashPage {
+    /// The last removed first.
+    pub items: Vec<TrashItem>,
+    /// What the next page is before; `None` after the last one.
+    pub next: Option<TrashId>,
+}
+
 impl Drive {
+    /// Looks through the trash.
+    pub async fn search_trash(&self, query: &TrashQuery) -> Result<TrashPage, DriveError> {
+        let place = query.directory.zip(query.name.as_ref());
+        let place = place.map(|(directory, name)| self.root().at(directory).place(name));
+        let is_wanted = |item: &StoredTrash| {
+            query.directory.is_none_or(|id| item.place.directory == id)
+                && place.is_none_or(|place| item.place == place)
+        };
+        let (mut found, mut before) = (Vec::new(), query.before);
+        let mut seen = 0;
+        // One more tells whether there is another page.
+        while found.len() <= query.limit {
+            let page = self.stored_trash(before, MAX_PAGE_ENTRIES).await?;
+            seen += page.len();
+            let Some(last) = page.last().map(|last| last.id) else {
+                break;
+            };
+            if before.is_some_and(|before| before <= last) || seen > MAX_SEEN {
+                return Err(DriveError::BadAnswer("trash"));
+            }
+            before = Some(last);
+            found.extend(page.into_iter().filter(is_wanted));
+        }
+        let is_last = found.len() <= query.limit;
+        found.truncate(query.limit);
+        let next = found.last().filter(|_| !is_last).map(|last| last.id);
+        let items = self.open_trash(found).await?;
+        Ok(TrashPage { items, next })
+    }
+
     /// At most `limit` of what lies in the trash, the last removed first, from the first one that
     /// was removed before `before`. What can't be read is left out.
     pub async fn trash(
@@ -33,6 +88,15 @@ impl Drive {
         before: Option<TrashId>,
         limit: usize,
     ) -> Result<Vec<TrashItem>, DriveError> {
+        let stored = self.stored_trash(before, limit).await?;
+        self.open_trash(stored).await
+    }
+
+    async fn stored_trash(
+        &self,
+        before: Option<TrashId>,
+        limit: usize,
+    ) -> Result<Vec<StoredTrash>, DriveError> {
         let root = self.0.root()?;
         let limit = u64::try_from(limit.min(MAX_PAGE_ENTRIES)).unwrap_or(u64::MAX);
         let before = before.map_or(Value::None, |before| Value::from(before.0));
@@ -41,7 +105,10 @@ impl Drive {
             .as_sequence()
             .filter(|items| items.len() <= MAX_PAGE_ENTRIES);
         let items = items.and_then(|items| items.iter().map(wire::as_trash).collect());
-        let items: Vec<StoredTrash> = items.ok_or(DriveError::BadAnswer("trash"))?;
+        items.ok_or(DriveError::BadAnswer("trash"))
+    }
+
+    async fn open_trash(&self, items: Vec<StoredTrash>) -> Result<Vec<TrashItem>, DriveError> {
         let shared = Arc::clone(self.shared());
         let open = move |stored: StoredTrash| {
             let opened = shared.open_one(&stored.place, stored.record.as_bytes());

@@ -1,7 +1,9 @@
 //! Clients and a server, over tubs.
 
 use crate::support::{Client, Served, cap, metadata, name, patient, set};
-use tahoe_vdrive::{CapText, Caps, DriveError, Freshness, RemoveMode, Replace, Target};
+use tahoe_vdrive::{
+    CapText, Caps, Directory, DriveError, Freshness, RemoveMode, Replace, Target, TrashQuery,
+};
 
 macro_rules! refused {
     ($result:expr, $pattern:pat) => {
@@ -220,6 +222,54 @@ async fn what_was_removed_or_replaced_comes_back() {
         client.drive.restore(&trash[1], &root, &name("b")).await,
         DriveError::NotInTrash
     );
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trash_is_searched_by_place_and_name() {
+    let served = Served::start().await;
+    let client = Client::connect(served.furls().0).await;
+    let root = client.root();
+    let music = root.make_directory(&name("music"), metadata()).await;
+    let music = music.unwrap();
+    for (directory, entry) in [(&root, "a"), (&music, "a"), (&root, "b"), (&root, "a")] {
+        set(directory, entry, "URI:x", Replace::Never)
+            .await
+            .unwrap();
+        let entry = name(entry);
+        let removed = directory.remove(&entry, RemoveMode::Empty, None);
+        removed.await.unwrap();
+    }
+    let search = async |query: TrashQuery| {
+        let page = client.drive.search_trash(&query).await.unwrap();
+        let names = page.items.iter().map(|item| item.entry.name.to_string());
+        (names.collect::<Vec<_>>().concat(), page.next)
+    };
+    let here = |directory: &Directory, limit| TrashQuery {
+        directory: Some(directory.id()),
+        limit,
+        ..TrashQuery::default()
+    };
+    let all = TrashQuery {
+        limit: 9,
+        ..TrashQuery::default()
+    };
+    assert_eq!(search(all).await, ("abaa".to_owned(), None));
+    assert_eq!(search(here(&music, 9)).await, ("a".to_owned(), None));
+    assert_eq!(search(here(&root, 3)).await, ("aba".to_owned(), None));
+    let (names, before) = search(here(&root, 2)).await;
+    assert!(names == "ab" && before.is_some());
+    let rest = TrashQuery {
+        before,
+        ..here(&root, 2)
+    };
+    assert_eq!(search(rest).await, ("a".to_owned(), None));
+    let named = TrashQuery {
+        name: Some(name("a")),
+        ..here(&root, 1)
+    };
+    let (names, next) = search(named).await;
+    assert!(names == "a" && next.is_some());
     served.stop().await;
 }
 

@@ -3,7 +3,9 @@
 use crate::directory::location;
 use serde_json::{Map, Value, json};
 use tahoe_caps::{MutableFormat, ReadFileCap, Target};
-use tahoe_client::{AnyDirectory, AnyListing, AnyNode, Directory, DriveDirectory, Metadata, Node};
+use tahoe_client::{
+    AnyDirectory, AnyListing, AnyNode, Directory, DriveDirectory, Metadata, Node, TrashedChild,
+};
 
 /// `["dirnode", {…}]` of a directory.
 pub(super) fn directory(directory: &AnyDirectory, listing: &AnyListing) -> Value {
@@ -46,6 +48,14 @@ fn drive_child(directory: &DriveDirectory, metadata: &Metadata) -> Value {
     let metadata = metadata.as_object().clone();
     facts.insert("metadata".to_owned(), Value::Object(metadata));
     json!(["dirnode", facts])
+}
+
+/// What a name led to that was removed or replaced.
+pub(super) fn trashed(removed: &TrashedChild) -> Value {
+    match &removed.node {
+        Some(node) => child(node, &Metadata::default(), None),
+        None => json!(["dirnode", {}]),
+    }
 }
 
 /// `["filenode" | "dirnode" | "unknown", {…}]` of a child in a listing; what is wrong with one of a

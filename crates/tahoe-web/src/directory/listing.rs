@@ -50,6 +50,8 @@ fn empty(call: &Call, directory: &AnyDirectory) -> DirectoryPage {
     let is_on_grid = matches!(directory, AnyDirectory::Grid(_));
     let share = is_on_grid.then(|| ("Share", format!("{own}?t=share")));
     let details = ("Details", format!("{own}?t=info"));
+    let has_trash = !is_on_grid && directory.is_writable();
+    let trash = has_trash.then(|| format!("{own}?t=trash"));
     DirectoryPage {
         title: format!("Tahoe-LAFS - {which}{kind}"),
         heading: name + kind.trim_end_matches(" (modifiable)"),
@@ -58,6 +60,7 @@ fn empty(call: &Call, directory: &AnyDirectory) -> DirectoryPage {
         is_on_grid,
         old_since: None,
         links: share.into_iter().chain([details]).collect(),
+        trash,
         here: here(call),
         entries: Vec::new(),
     }

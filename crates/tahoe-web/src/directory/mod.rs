@@ -12,6 +12,7 @@ mod post;
 mod put;
 mod relink;
 mod rename_form;
+mod trash;
 
 use crate::args::Args;
 use crate::directory::path::{Place, What};

@@ -54,7 +54,7 @@ impl Purpose {
     /// What a method with this `t` may do on the way.
     pub(crate) fn of(method: &Method, t: &str) -> Self {
         let changes = method == Method::PUT || method == Method::POST;
-        let looks = matches!(t, "delete" | "rename" | "rename-form" | "check");
+        let looks = matches!(t, "delete" | "rename" | "rename-form" | "check" | "restore");
         Self {
             makes_directories: changes && !looks,
         }

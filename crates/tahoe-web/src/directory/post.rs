@@ -2,7 +2,9 @@
 
 use crate::args::Args;
 use crate::directory::path::{self, Link, Place, Purpose, What};
-use crate::directory::{cap_answer, child, children, location, mkdir, on_grid, relink, removal};
+use crate::directory::{
+    cap_answer, child, children, location, mkdir, on_grid, relink, removal, trash,
+};
 use crate::error::WebError;
 use crate::operations::{self, Kind};
 use crate::request::Call;
@@ -104,6 +106,7 @@ async fn act(
             unlinked.map_err(|error| failures::any_directory(&error))?;
             "thing unlinked".to_owned()
         }
+        "restore" => trash::restore(directory, args).await?.to_owned(),
         "rename" | "relink" => relink::answer(call, directory, t, args).await?,
         "set_children" | "set-children" => {
             let replace = args.replacement()?;

@@ -159,8 +159,12 @@ fn delete(body: &mut Html, page: &DirectoryPage, entry: &Entry) {
     body.raw("\" method=\"post\"><input type=\"hidden\" name=\"t\" value=\"unlink\">");
     body.raw("<input type=\"hidden\" name=\"name\" value=\"")
         .text(&entry.name);
+    if !page.is_on_grid {
+        // It can be undone.
+        body.raw("\"><input type=\"hidden\" name=\"recursive\" value=\"true");
+    }
     body.raw("\"><input type=\"hidden\" name=\"when_done\" value=\"");
-    body.text(&View::after_deletion(entry));
+    body.text(&View::after_deletion(page, entry));
     body.raw("\"><button class=\"quiet danger\" type=\"submit\" aria-label=\"Delete ");
     body.text(&entry.name).raw("\">Delete</button></form>");
 }

@@ -32,6 +32,8 @@ pub(crate) struct DirectoryPage {
     pub(crate) old_since: Option<SystemTime>,
     /// Further pages about the directory: what the link says, and where it leads.
     pub(crate) links: Vec<(&'static str, String)>,
+    /// Where it is told what can be restored; of a shared drive only.
+    pub(crate) trash: Option<String>,
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -50,7 +52,7 @@ impl DirectoryPage {
         }
         self.toolbar(&mut body, view);
         if self.is_writable {
-            view.undo(&mut body, &self.here);
+            view.undo(&mut body, &self);
             body.raw(UPLOADS);
         }
         entries::table(&mut body, &self, view, total);
@@ -114,6 +116,10 @@ impl DirectoryPage {
             body.raw("<a class=\"button quiet\" href=\"").text(target);
             body.raw("\" data-dialog>").text(label).raw("</a>");
         }
+        if let Some(trash) = &self.trash {
+            body.raw("<a class=\"button quiet\" href=\"").text(trash);
+            body.raw("\">Trash</a>");
+        }
         body.raw("<form class=\"find\" role=\"search\" action=\"")
             .text(&self.here);
         body.raw(
@@ -127,14 +133,19 @@ impl DirectoryPage {
 
     fn forms(&self, body: &mut Html) {
         body.raw("<div class=\"cards\">\n");
-        for (id, title, fields) in FORMS {
+        for form in FORMS {
             body.raw("<section id=\"")
-                .raw(id)
+                .raw(form.id)
                 .raw("\">")
-                .element("h2", title);
+                .element("h2", form.title);
             body.raw("\n<form action=\"").text(&self.here);
             body.raw("\" method=\"post\" enctype=\"multipart/form-data\">\n");
-            body.raw(fields).raw("</form></section>\n");
+            body.raw(form.fields);
+            if self.is_on_grid {
+                body.raw(form.grid_fields);
+            }
+            body.element("button type=\"submit\"", form.word)
+                .raw("\n</form></section>\n");
         }
         body.raw("</div>\n");
     }
@@ -178,44 +189,56 @@ const MOVE_DIALOG: &str = "\
 <button class=\"quiet\" value=\"\">Cancel</button></p></form></dialog>
 ";
 
-const FORMS: &[(&str, &str, &str)] = &[
-    (
-        "upload",
-        "Upload a file to this directory",
-        "<input type=\"hidden\" name=\"t\" value=\"upload\">\n\
+/// A form below the entries.
+struct Form {
+    id: &'static str,
+    title: &'static str,
+    fields: &'static str,
+    /// Fields that mean something only on the grid.
+    grid_fields: &'static str,
+    word: &'static str,
+}
+
+const FORMS: &[Form] = &[
+    Form {
+        id: "upload",
+        title: "Upload a file to this directory",
+        fields: "<input type=\"hidden\" name=\"t\" value=\"upload\">\n\
 <input type=\"hidden\" name=\"when_done\" value=\".\">\n\
 <label for=\"upload-format\">Kind</label>\n\
 <select id=\"upload-format\" name=\"format\"><option value=\"chk\">Immutable</option>\
 <option value=\"sdmf\">Mutable, small (SDMF)</option>\
 <option value=\"mdmf\">Mutable, large (MDMF)</option></select>\n\
 <label for=\"upload-file\">File</label>\n\
-<input id=\"upload-file\" type=\"file\" name=\"file\" required>\n\
-<button type=\"submit\">Upload</button>\n",
-    ),
-    (
-        "mkdir",
-        "Create a directory in this directory",
-        "<input type=\"hidden\" name=\"t\" value=\"mkdir\">\n\
+<input id=\"upload-file\" type=\"file\" name=\"file\" required>\n",
+        grid_fields: "",
+        word: "Upload",
+    },
+    Form {
+        id: "mkdir",
+        title: "Create a directory in this directory",
+        fields: "<input type=\"hidden\" name=\"t\" value=\"mkdir\">\n\
 <input type=\"hidden\" name=\"when_done\" value=\".\">\n\
 <input type=\"hidden\" name=\"replace\" value=\"false\">\n\
 <label for=\"mkdir-name\">Name</label>\n\
-<input id=\"mkdir-name\" type=\"text\" name=\"name\" required autocomplete=\"off\">\n\
-<label for=\"mkdir-format\">Kind</label>\n\
+<input id=\"mkdir-name\" type=\"text\" name=\"name\" required autocomplete=\"off\">\n",
+        grid_fields: "<label for=\"mkdir-format\">Kind</label>\n\
 <select id=\"mkdir-format\" name=\"format\"><option value=\"sdmf\">SDMF</option>\
-<option value=\"mdmf\">MDMF</option></select>\n\
-<button type=\"submit\">Create</button>\n",
-    ),
-    (
-        "link",
-        "Link what is already in Tahoe-LAFS",
-        "<input type=\"hidden\" name=\"t\" value=\"uri\">\n\
+<option value=\"mdmf\">MDMF</option></select>\n",
+        word: "Create",
+    },
+    Form {
+        id: "link",
+        title: "Link what is already in Tahoe-LAFS",
+        fields: "<input type=\"hidden\" name=\"t\" value=\"uri\">\n\
 <input type=\"hidden\" name=\"when_done\" value=\".\">\n\
 <input type=\"hidden\" name=\"replace\" value=\"false\">\n\
 <label for=\"attach-name\">Name</label>\n\
 <input id=\"attach-name\" type=\"text\" name=\"name\" required autocomplete=\"off\">\n\
 <label for=\"attach-uri\">Capability (URI:…)</label>\n\
 <input id=\"attach-uri\" type=\"text\" name=\"uri\" required autocomplete=\"off\" \
-spellcheck=\"false\">\n\
-<button type=\"submit\">Link</button>\n",
-    ),
+spellcheck=\"false\">\n",
+        grid_fields: "",
+        word: "Link",
+    },
 ];

@@ -1,6 +1,6 @@
 //! How a directory's page is to be shown: `sort=`, `order=`, `find=`, and what was deleted last.
 
-use super::{Entry, EntryKind};
+use super::{DirectoryPage, Entry, EntryKind};
 use crate::args::Args;
 use crate::html::Html;
 use crate::redirect::quote;
@@ -26,7 +26,8 @@ pub(crate) struct View {
     sort: Sort,
     is_descending: bool,
     find: String,
-    /// A name that was deleted, and the capability that was behind it.
+    /// A name that was deleted, and the capability that was behind it; a shared drive has a trash and
+    /// needs none.
     deleted: Option<(String, String)>,
 }
 
@@ -42,7 +43,7 @@ impl View {
             sort: sort.map_or(Sort::Name, |(sort, ..)| *sort),
             is_descending: text("order") == "down",
             find: text("find"),
-            deleted: deleted.filter(|(name, cap)| !name.is_empty() && !cap.is_empty()),
+            deleted: deleted.filter(|(name, _)| !name.is_empty()),
         }
     }
 
@@ -99,29 +100,37 @@ impl View {
     }
 
     /// Where the form that deletes an entry leads: to a page that offers to undo it.
-    pub(super) fn after_deletion(entry: &Entry) -> String {
-        let Some(cap) = &entry.cap else {
-            return ".".to_owned();
-        };
-        let (name, cap) = (quote(entry.name.as_bytes()), quote(cap.as_bytes()));
-        format!(".?deleted={name}&cap={cap}")
+    pub(super) fn after_deletion(page: &DirectoryPage, entry: &Entry) -> String {
+        let name = quote(entry.name.as_bytes());
+        match &entry.cap {
+            _ if !page.is_on_grid => format!(".?deleted={name}"),
+            Some(cap) => format!(".?deleted={name}&cap={}", quote(cap.as_bytes())),
+            None => ".".to_owned(),
+        }
     }
 
-    /// Offers to link again what was deleted.
-    pub(super) fn undo(&self, body: &mut Html, here: &str) {
+    /// Offers to restore or to link again what was deleted.
+    pub(super) fn undo(&self, body: &mut Html, page: &DirectoryPage) {
         let Some((name, cap)) = &self.deleted else {
             return;
         };
-        body.raw("<form class=\"inline summary good\" method=\"post\" action=\"");
-        body.text(here).raw("\">");
-        body.raw("<span>“").text(name).raw("” was deleted.</span>");
-        for (field, value) in [
+        let link = [
             ("t", "uri"),
-            ("name", name),
-            ("uri", cap),
+            ("uri", cap.as_str()),
             ("replace", "false"),
+            ("name", name.as_str()),
             ("when_done", "."),
-        ] {
+        ];
+        let restore = [("t", "restore"), link[3], link[4]];
+        let fields = match page.is_on_grid {
+            true if cap.is_empty() => return,
+            true => &link[..],
+            false => &restore[..],
+        };
+        body.raw("<form class=\"inline summary good\" method=\"post\" action=\"");
+        body.text(&page.here).raw("\">");
+        body.raw("<span>“").text(name).raw("” was deleted.</span>");
+        for &(field, value) in fields {
             body.raw("<input type=\"hidden\" name=\"")
                 .raw(field)
                 .raw("\" value=\"");
@@ -174,14 +183,31 @@ mod tests {
     #[test]
     fn what_was_deleted_can_be_linked_again() {
         let gone = entry("a b", EntryKind::File, None);
-        let after = View::after_deletion(&gone);
+        let mut page = DirectoryPage {
+            title: String::new(),
+            heading: String::new(),
+            here: "/uri/x/".to_owned(),
+            trail: Vec::new(),
+            is_writable: true,
+            is_on_grid: true,
+            old_since: None,
+            links: Vec::new(),
+            trash: None,
+            entries: Vec::new(),
+        };
+        let form = |page: &DirectoryPage, query: &str| {
+            let mut body = Html::default();
+            let view = View::of(&Args::parse(query.trim_start_matches(".?").as_bytes()));
+            view.undo(&mut body, page);
+            body.as_str().to_owned()
+        };
+        let after = View::after_deletion(&page, &gone);
         assert_eq!(after, ".?deleted=a%20b&cap=URI%3Ax%26y");
-        let view = View::of(&Args::parse(after.trim_start_matches(".?").as_bytes()));
-        let mut body = Html::default();
-        view.undo(&mut body, "/uri/x/");
-        assert!(body.as_str().contains("value=\"URI:x&amp;y\""));
-        let mut body = Html::default();
-        View::of(&Args::parse(b"deleted=a")).undo(&mut body, "/uri/x/");
-        assert_eq!(body.as_str(), "");
+        assert!(form(&page, &after).contains("value=\"URI:x&amp;y\""));
+        assert_eq!(form(&page, "deleted=a"), "");
+        page.is_on_grid = false;
+        let after = View::after_deletion(&page, &gone);
+        assert_eq!(after, ".?deleted=a%20b");
+        assert!(form(&page, &after).contains("value=\"restore\""));
     }
 }

@@ -6,6 +6,7 @@
 mod attacks;
 mod chromium;
 mod directories;
+mod drive;
 mod hostile;
 mod page;
 mod pages;

@@ -1,6 +1,7 @@
 //! The shared drive: the day that Tahoe's first announcement describes, and the commands.
 
 use crate::ours;
+use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use tahoe_test_support::http::{Request, Response};
@@ -256,10 +257,78 @@ fn commands_take_the_drive_for_an_alias() {
 }
 
 #[test]
+fn programs_restore_what_was_removed() {
+    let drive = Drive::start();
+    let node = &drive.writer;
+    let answer = |method: &str, path: &str, body: &[u8]| node.request(method, path, body);
+    for (path, contents) in [("a", "1"), ("a", "2"), ("dir/b", "3")] {
+        let put = answer("PUT", &format!("/vdrive/{path}"), contents.as_bytes());
+        assert!(put.status < 300, "{}", put.text());
+    }
+    for path in ["a", "dir/b", "dir"] {
+        assert_eq!(
+            answer("DELETE", &format!("/vdrive/{path}"), b"").status,
+            200
+        );
+    }
+    let trash = answer("GET", "/vdrive/?t=trash&output=json", b"").json();
+    let facts = |child: &Value| {
+        let kept = child["kept_until"].as_f64().unwrap() - child["removed"].as_f64().unwrap();
+        assert!((kept - 30.0 * 24.0 * 3600.0).abs() < 1.0, "{kept} s");
+        let [name, kind] = [&child["name"], &child["child"][0]].map(|text| text.as_str().unwrap());
+        (format!("{name} {kind}"), child["was_here"] == true)
+    };
+    let children = trash["trash"].as_array().unwrap();
+    let found: Vec<_> = children.iter().map(facts).collect();
+    let expected = [
+        ("dir dirnode", true),
+        ("b filenode", false),
+        ("a filenode", true),
+        ("a filenode", true),
+    ];
+    assert_eq!(found, expected.map(|(text, here)| (text.to_owned(), here)));
+    assert!(trash["next"].is_null());
+    let first = &children[3];
+    let cap = first["child"][1]["ro_uri"].as_str().unwrap();
+    assert_eq!(node.get(cap), b"1");
+
+    // The last of a name, an older one under another name, and each but once.
+    let restore = |path: &str, arguments: &str| {
+        let restored = answer(
+            "POST",
+            &format!("/vdrive/{path}?t=restore&{arguments}"),
+            b"",
+        );
+        restored.status
+    };
+    assert_eq!(restore("", "name=a"), 200);
+    assert_eq!(page(node, "/vdrive/a"), "2");
+    let old = format!("trash={}", first["trash"]);
+    assert_eq!(restore("", &old), 409, "its name is taken");
+    assert_eq!(restore("", &format!("{old}&name=old")), 200);
+    assert_eq!(page(node, "/vdrive/old"), "1");
+    assert_eq!(restore("", &old), 404);
+    assert_eq!(restore("", "name=a"), 404);
+    // A directory comes back with its own trash.
+    assert_eq!(restore("dir/", "name=b"), 404, "there is no such directory");
+    assert_eq!(restore("", "name=dir"), 200);
+    assert_eq!(restore("dir/", "name=b"), 200);
+    assert_eq!(page(node, "/vdrive/dir/b"), "3");
+    for bad in ["", "trash=x", "trash=-1"] {
+        assert_eq!(restore("", bad), 400, "{bad}");
+    }
+    let cap = answer("POST", "/uri?t=mkdir", b"").text();
+    let grid = answer("GET", &format!("/uri/{cap}?t=trash"), b"");
+    assert_eq!(grid.status, 400);
+}
+
+#[test]
 fn a_read_only_furl_reads_and_changes_nothing() {
     let drive = Drive::start();
     std::fs::write(drive.path().join("file"), "text\n").unwrap();
     drive.well(&["put", "file", "vdrive:dir/file"]);
+    drive.well(&["put", "file", "vdrive:gone"]);
+    drive.well(&["unlink", "vdrive:gone"]);
     let reader = &drive.reader;
     let read = drive.run(reader, &["get", "team@vdrive:dir/file"]);
     assert_eq!((read.code, read.stdout.as_str()), (0, "text\n"));
@@ -289,6 +358,7 @@ fn a_read_only_furl_reads_and_changes_nothing() {
             "?t=relink&from_name=dir&to_name=new&to_dir=/vdrives/team/dir",
             b"",
         ),
+        ("POST", "?t=restore&name=gone", b""),
         ("DELETE", "dir/file", b""),
         ("DELETE", "dir?recursive=true", b""),
     ];
@@ -299,6 +369,8 @@ fn a_read_only_furl_reads_and_changes_nothing() {
     assert_eq!(names(&drive.writer, "/vdrive/"), ["dir"]);
     assert_eq!(names(&drive.writer, "/vdrive/dir/"), ["file"]);
     assert_eq!(page(&drive.writer, "/vdrive/dir/file"), "text\n");
-    assert!(page(reader, "/vdrives/team/").contains("directory is read-only"));
+    let shown = page(reader, "/vdrives/team/");
+    assert!(shown.contains("directory is read-only") && !shown.contains("t=trash"));
+    assert!(reader.request("GET", "/vdrives/team/?t=trash", b"").status >= 400);
     assert_eq!(reader.request("GET", "/vdrive/", b"").status, 404);
 }
