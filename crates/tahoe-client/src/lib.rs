@@ -67,5 +67,5 @@ pub use tahoe_mutable::{
 };
 pub use tahoe_share::EncodingParameters;
 pub use tahoe_storage_http::Nurl;
-pub use tahoe_vdrive::{DriveError, DriveStatus};
+pub use tahoe_vdrive::{Changes as DriveChanges, DriveError, DriveStatus};
 pub use transfers::{Download, Stored, TransferLimits, Upload};

@@ -4,12 +4,14 @@ import "./copy.js";
 import "./dialogs.js";
 import { chosen, dropped } from "./files.js";
 import { refresh } from "./listing.js";
+import { followChanges } from "./live.js";
 import { attempt } from "./notices.js";
 import { showProgress } from "./progress.js";
 import { enableSelection } from "./selection.js";
-import { Uploads } from "./uploads.js";
+import { Uploads, isOpen } from "./uploads.js";
 
 const here = document.querySelector(".trail [aria-current]").getAttribute("href");
+let isUploading = () => false;
 if (document.getElementById("drop")) {
   const uploads = new Uploads(here);
   showProgress(uploads, () => attempt(refresh));
@@ -22,7 +24,10 @@ if (document.getElementById("drop")) {
     });
   }
   enableSelection(here);
+  isUploading = () => uploads.items.some(isOpen);
 }
+const { changes } = document.getElementById("listing").dataset;
+if (changes) followChanges(changes, isUploading);
 
 function acceptDrops(uploads) {
   const area = document.getElementById("drop");

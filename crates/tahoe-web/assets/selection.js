@@ -17,6 +17,7 @@ export function enableSelection(here) {
     if (target.id === "selection-delete") attempt(() => deleteAll(here, selected()));
     if (target.id === "selection-move") attempt(() => moveAll(here, selected()));
   });
+  document.addEventListener("listing", show);
   // The form of one entry does the same without loading the page again.
   document.addEventListener("submit", (event) => {
     const row = event.target.closest("#listing tr[data-name]");

@@ -31,6 +31,7 @@ const SCRIPTS: &[Asset] = &[
         include_str!("../assets/directory.js"),
     ),
     ("files.js", SCRIPT, include_str!("../assets/files.js")),
+    ("live.js", SCRIPT, include_str!("../assets/live.js")),
     ("listing.js", SCRIPT, include_str!("../assets/listing.js")),
     ("move.js", SCRIPT, include_str!("../assets/move.js")),
     ("notices.js", SCRIPT, include_str!("../assets/notices.js")),

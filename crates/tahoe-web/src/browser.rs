@@ -127,6 +127,17 @@ fn may_be_run(path: &str) -> bool {
     first.is_some_and(|first| SCRIPT_PATHS.contains(&first))
 }
 
+/// Refuses what a page of another site asks for, if only pages of ours should.
+pub(crate) fn only_own_pages(headers: &HeaderMap) -> Result<(), WebError> {
+    match is_from_elsewhere(headers) {
+        true => Err(WebError::text(
+            StatusCode::FORBIDDEN,
+            "Only this node's own pages are told of changes.\n",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Whether a browser says that the page that asks isn't one of ours.
 fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {

@@ -5,11 +5,13 @@ use crate::content_type::ContentTypes;
 use crate::error::WebError;
 use crate::operations::Operations;
 use crate::options::WebOptions;
+use crate::serve::Stopped;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 use tahoe_client::Client;
+use tokio::sync::Semaphore;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(crate) struct Site {
     pub(crate) options: WebOptions,
     pub(crate) content_types: ContentTypes,
     pub(crate) operations: Operations,
+    /// Places for pages that are told of changes.
+    pub(crate) listeners: Arc<Semaphore>,
 }
 
 /// A request without its body.
@@ -29,6 +33,8 @@ pub(crate) struct Call {
     pub(crate) path: Vec<Vec<u8>>,
     pub(crate) args: Args,
     pub(crate) headers: HeaderMap,
+    /// Tells when answers that would go on for ever have to end.
+    pub(crate) stopped: Option<Stopped>,
 }
 
 impl Call {
@@ -43,6 +49,7 @@ impl Call {
                 .collect(),
             args: Args::parse(parts.uri.query().unwrap_or_default().as_bytes()),
             headers: parts.headers.clone(),
+            stopped: parts.extensions.get().cloned(),
         }
     }
 

@@ -7,8 +7,8 @@ use crate::operations::Operations;
 use crate::options::WebOptions;
 use crate::request::{Call, Site};
 use crate::{
-    assets, cap, helper_status, logs, named, operations, static_files, statistics, status, storage,
-    unlinked, vdrive, welcome,
+    assets, cap, directory, helper_status, logs, named, operations, static_files, statistics,
+    status, storage, unlinked, vdrive, welcome,
 };
 use axum::Router;
 use axum::body::Body;
@@ -17,6 +17,7 @@ use axum::response::Response;
 use http::Request;
 use std::sync::Arc;
 use tahoe_client::Client;
+use tokio::sync::Semaphore;
 
 /// Makes the web API of a client; it answers every path.
 pub fn router(client: Arc<Client>, options: WebOptions) -> Router {
@@ -25,6 +26,7 @@ pub fn router(client: Arc<Client>, options: WebOptions) -> Router {
         options,
         content_types: ContentTypes::of_this_system(),
         operations: Operations::default(),
+        listeners: Arc::new(Semaphore::new(directory::MOST_LISTENERS)),
     });
     Router::new().fallback(answer).with_state(site)
 }

@@ -78,6 +78,17 @@ pub async fn serve(
     }
 }
 
+/// Tells that the server is about to stop; requests carry it.
+#[derive(Debug, Clone)]
+pub(crate) struct Stopped(watch::Receiver<bool>);
+
+impl Stopped {
+    /// Waits until it is.
+    pub(crate) async fn wait(&mut self) {
+        told_to_stop(&mut self.0).await;
+    }
+}
+
 struct Connection {
     stream: TcpStream,
     peer: Peer,
@@ -102,8 +113,11 @@ impl Connection {
         }
         let io = Impatient::new(TokioIo::new(self.stream), self.options.write_timeout);
         let (router, peer) = (self.router, self.peer);
+        let telling = stopped.clone();
         let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(peer);
+            let extensions = request.extensions_mut();
+            extensions.insert(peer);
+            extensions.insert(Stopped(telling.clone()));
             router.clone().oneshot(request)
         });
         let mut builder = http1::Builder::new();

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use tahoe_caps::CapError;
 use tahoe_directory::{ChildName, DirectoryError, EditError, Metadata, NewChild, Node, Replace};
 use tahoe_vdrive::{
-    BadEntry, CapText, Caps, Directory, Drive, DriveError, Entry, EntryName, Freshness, RemoveMode,
-    Target,
+    BadEntry, CapText, Caps, Changes, Directory, Drive, DriveError, Entry, EntryName, Freshness,
+    RemoveMode, Target,
 };
 
 /// How often a link is tried again because somebody else changed the entry meanwhile.
@@ -53,6 +53,16 @@ impl DriveDirectory {
         &self.path
     }
 
+    /// Whether the drive's server can be reached.
+    pub fn is_connected(&self) -> bool {
+        self.drive.status().is_connected
+    }
+
+    /// Tells of changes of its entries from now on.
+    pub async fn changes(&self) -> Changes {
+        self.directory.subscribe().await
+    }
+
     pub(super) fn drive(&self) -> &Drive {
         &self.drive
     }
@@ -71,7 +81,7 @@ impl DriveDirectory {
         if !self.is_writable() {
             return Err(DirectoryError::NotWritable.into());
         }
-        match self.drive.status().is_connected {
+        match self.is_connected() {
             true => Ok(()),
             false => Err(DriveError::NotConnected.into()),
         }

@@ -1,6 +1,6 @@
 //! What GET tells of a directory.
 
-use crate::directory::{json, listing, location, on_grid, rename_form, trash};
+use crate::directory::{changes, json, listing, location, on_grid, rename_form, trash};
 use crate::error::WebError;
 use crate::file::{has_tag, not_modified};
 use crate::request::Call;
@@ -35,6 +35,7 @@ pub(super) async fn answer(call: &Call, directory: &AnyDirectory) -> Result<Resp
             AnyDirectory::Drive(_) => info::drive_directory(directory),
         },
         "rename-form" => rename_form::page(call, directory).await,
+        "changes" => changes::answer(call, directory).await?,
         "trash" => trash::answer(call, directory).await?,
         "share" => share_page(on_grid(directory, t)?),
         _ => {

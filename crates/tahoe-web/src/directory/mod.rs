@@ -1,5 +1,6 @@
 //! `/uri/DIRCAP/…`, `/vdrive/…`: directories of the grid and of shared drives, and what is in them.
 
+mod changes;
 mod child;
 mod children;
 mod get;
@@ -24,6 +25,7 @@ use axum::response::Response;
 use http::{Method, StatusCode};
 use tahoe_client::{AnyDirectory, Directory, Removal};
 
+pub(crate) use changes::MOST_LISTENERS;
 pub(crate) use children::parse as parse_children;
 pub(crate) use children::read as read_children;
 pub(crate) use location::{drive_root, drive_title, url_path};

@@ -38,7 +38,12 @@ pub(crate) struct Entry {
 
 /// The table; `total` is how many entries there are when none is left out.
 pub(super) fn table(body: &mut Html, page: &DirectoryPage, view: &View, total: usize) {
-    body.raw("<section id=\"listing\" aria-labelledby=\"entries\"><h2 id=\"entries\">");
+    body.raw("<section id=\"listing\" aria-labelledby=\"entries\"");
+    if !page.is_on_grid {
+        body.raw(" data-changes=\"").text(&page.here);
+        body.raw("?t=changes\"");
+    }
+    body.raw("><h2 id=\"entries\">");
     body.text(&count(page.entries.len(), total)).raw("</h2>\n");
     if page.is_writable {
         body.raw(SELECTION);

@@ -44,12 +44,16 @@ impl DirectoryPage {
         view.arrange(&mut self.entries);
         let mut body = Html::default();
         self.trail(&mut body);
+        body.raw("<div id=\"state\" role=\"status\">");
         if let Some(since) = self.old_since {
-            body.raw("<p class=\"summary warn\" role=\"status\">The vdrive server isn't connected. This is \
-                      what was here at ");
+            body.raw(
+                "<p class=\"summary warn\">The vdrive server isn't connected. This is \
+                      what was here at ",
+            );
             body.text(&moment(since));
             body.raw("; files can be downloaded, nothing can be changed.</p>\n");
         }
+        body.raw("</div>\n");
         self.toolbar(&mut body, view);
         if self.is_writable {
             view.undo(&mut body, &self);

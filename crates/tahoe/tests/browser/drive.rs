@@ -2,14 +2,14 @@
 
 use crate::ours;
 use crate::page::Page;
-use tahoe_test_support::{Node, wait_until, write_servers};
+use tahoe_test_support::{Node, sample, wait_until, write_servers};
 
 const SHARES: [&str; 3] = ["--shares-needed=1", "--shares-happy=1", "--shares-total=1"];
 
 /// A vdrive server, a storage server, and two gateways that may change the drive.
 struct Drive {
-    _folder: tempfile::TempDir,
-    _vdrive: Node,
+    folder: tempfile::TempDir,
+    vdrive: Node,
     _server: Node,
     one: Node,
     other: Node,
@@ -36,8 +36,8 @@ impl Drive {
             node
         });
         Self {
-            _folder: folder,
-            _vdrive: vdrive,
+            folder,
+            vdrive,
             _server: server,
             one,
             other,
@@ -122,4 +122,154 @@ fn what_was_deleted_is_restored_by_scripts() {
     page.open("/vdrive/?t=trash");
     page.wait_for_text("in other directories");
     page.inspect("trash");
+}
+
+#[test]
+fn a_page_shows_what_others_change() {
+    let mut drive = Drive::start();
+    for number in 10..40 {
+        put(&drive.one, &format!("{number}.txt"), "some");
+    }
+    let page = Page::of(&drive.one);
+    page.open("/vdrive/");
+    let is_told = "document.querySelector('#news[role=status] span')?.innerText";
+    let holds = |page: &Page, what: &str| assert!(page.now_holds(what), "{what}");
+
+    // Somebody has selected, opened and focused something far down.
+    page.click("[data-name='30.txt'] input[type=checkbox]");
+    page.wait_for_text("1 selected");
+    page.click("[data-name='35.txt'] summary");
+    page.value("document.querySelector('[data-name=\"30.txt\"]').scrollIntoView()");
+    page.value("document.querySelector('[data-name=\"35.txt\"] summary').focus()");
+    let place = "document.querySelector('[data-name=\"30.txt\"]').getBoundingClientRect().top";
+    let before = page.value(place).as_f64().unwrap();
+    put(&drive.other, "20a.txt", "new");
+    page.wait_for(&format!("{is_told} == '“20a.txt” was added.'"));
+    page.wait_for_text("31 entries");
+    let kept = [
+        "document.querySelector('[data-name=\"30.txt\"] input').checked",
+        "document.querySelector('#selection-count').innerText == '1 selected'",
+        "document.querySelector('[data-name=\"35.txt\"] details').open",
+        "document.activeElement.getAttribute('aria-label') == 'More for 35.txt'",
+    ];
+    kept.iter().for_each(|what| holds(&page, what));
+    let moved = page.value(place).as_f64().unwrap() - before;
+    assert!(moved.abs() < 4.0, "it moved by {moved} under the eyes");
+    page.picture("drive-news");
+
+    // What is selected or focused may be replaced, and may go.
+    put(&drive.other, "30.txt", "replaced by somebody else");
+    page.wait_for(&format!("{is_told} == '“30.txt” was changed.'"));
+    kept.iter().for_each(|what| holds(&page, what));
+    for gone in ["35.txt", "30.txt"] {
+        let removed = drive
+            .other
+            .request("DELETE", &format!("/vdrive/{gone}"), b"");
+        assert_eq!(removed.status, 200);
+    }
+    page.wait_for("document.querySelector('[data-name=\"30.txt\"]') == null");
+    page.wait_for("document.querySelector('[data-name=\"35.txt\"]') == null");
+    page.wait_for("document.activeElement.id == 'entries'");
+    holds(&page, "document.querySelector('#selection').hidden");
+
+    // Its own changes are told once.
+    page.click("[data-name='10.txt'] summary");
+    page.click("[aria-label='Delete 10.txt']");
+    page.wait_for_text("“10.txt” deleted.");
+    put(&drive.other, "50.txt", "the end");
+    page.wait_for(&format!("{is_told} == '“50.txt” was added.'"));
+    assert!(page.shown().contains("“10.txt” deleted."));
+
+    // Without the drive's server, the page says so, and what it shows; and when it is back.
+    drive.vdrive.stop();
+    page.wait_for_text("The vdrive server isn't connected");
+    page.inspect("drive-old");
+    drive.vdrive.start();
+    page.wait_for("document.querySelector('#state').innerText == ''");
+    wait_until("the other node is connected again", || {
+        let put = drive.other.request("PUT", "/vdrive/60.txt", b"again");
+        put.status == 201
+    });
+    page.wait_for("document.querySelector('[data-name=\"60.txt\"]') != null");
+
+    // An open page doesn't keep its node from stopping.
+    assert!(drive.one.stop().success());
+}
+
+#[test]
+fn a_dropped_folder_appears_at_another_node() {
+    let drive = Drive::start();
+    let album = drive.folder.path().join("album");
+    std::fs::create_dir_all(album.join("sea/deep")).unwrap();
+    for number in 0..20 {
+        let name = format!("sea/wave {number}.dat");
+        std::fs::write(album.join(name), sample(number, 40_000)).unwrap();
+    }
+    std::fs::write(album.join("sea/deep/fish.txt"), "fish").unwrap();
+    std::fs::write(album.join("index.txt"), "index").unwrap();
+    let (page, there) = (Page::of(&drive.one), Page::of(&drive.other));
+    page.open("/vdrive/");
+    there.open("/vdrive/");
+    page.drop_files("#drop", &[&album]);
+    page.wait_for("!document.querySelector('#progress').hidden");
+    page.picture("drive-uploads");
+    page.wait_for_text("22 files stored");
+    page.wait_for_names(&["album"]);
+
+    // The other one sees it appear, goes into it and downloads it.
+    there.wait_for_names(&["album"]);
+    there.wait_for_text("“album” was added.");
+    there.inspect("drive-appeared");
+    there.click("[data-name=album] a");
+    there.wait_for("document.querySelector('h1').innerText == 'album'");
+    assert_eq!(there.names(), ["sea", "index.txt"]);
+    for number in 0..20 {
+        let path = format!("/vdrive/album/sea/wave%20{number}.dat");
+        let got = drive.other.request("GET", &path, b"");
+        assert!(got.body == sample(number, 40_000), "{path}");
+    }
+    let link = "document.querySelector('[data-name=\"index.txt\"] [href$=\"save=true\"]')";
+    let downloaded = format!("fetch({link}.href).then(answer => answer.text())");
+    assert_eq!(there.text(&downloaded), "index");
+}
+
+#[test]
+fn entries_of_a_drive_are_moved_and_renamed() {
+    let drive = Drive::start();
+    put(&drive.one, "a.txt", "a");
+    put(&drive.one, "b.txt", "b");
+    put(&drive.one, "old/c.txt", "c");
+    put(&drive.one, "work/deep/d.txt", "d");
+    let (page, there) = (Page::of(&drive.one), Page::of(&drive.other));
+    page.open("/vdrive/");
+    there.open("/vdrive/");
+
+    for name in ["a.txt", "b.txt", "old"] {
+        page.click(&format!("[data-name='{name}'] input[type=checkbox]"));
+    }
+    page.wait_for_text("3 selected");
+    page.click("#selection-move");
+    page.click("#move-places li button");
+    page.wait_for("document.querySelector('#move-place').innerText.endsWith('/ work')");
+    page.click("#move-here");
+    page.wait_for_text("3 entries moved to work.");
+    page.wait_for_names(&["work"]);
+    there.wait_for_names(&["work"]);
+    assert_eq!(get(&drive.other, "work/old/c.txt"), "c");
+
+    there.open("/vdrive/work/");
+    page.open("/vdrive/work/");
+    page.click("[data-name=old] summary");
+    page.click("[aria-label='Rename or move old']");
+    page.fill("#to", "new");
+    page.press("Enter");
+    page.wait_for_names(&["deep", "new", "a.txt", "b.txt"]);
+    there.wait_for_names(&["deep", "new", "a.txt", "b.txt"]);
+    // Names that are taken are said to be.
+    let taken = page.text(
+        "fetch('/vdrive/work/', {method: 'POST', body: new URLSearchParams(
+            {t: 'relink', from_name: 'a.txt', to_name: 'b.txt', replace: 'false'}
+        )}).then(answer => answer.text())",
+    );
+    assert!(taken.contains("already a child"), "{taken}");
 }

@@ -2,10 +2,12 @@
 
 use crate::ours;
 use serde_json::Value;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use tahoe_test_support::http::{Request, Response};
-use tahoe_test_support::{Node, Output, wait_until, write_servers};
+use tahoe_test_support::{Node, Output, PATIENCE, wait_until, write_servers};
 
 /// As many as must have shares of a file by default.
 const CLIENTS: usize = 7;
@@ -320,6 +322,78 @@ fn programs_restore_what_was_removed() {
     let cap = answer("POST", "/uri?t=mkdir", b"").text();
     let grid = answer("GET", &format!("/uri/{cap}?t=trash"), b"");
     assert_eq!(grid.status, 400);
+}
+
+/// Asks to be told of changes, until the answer has this text; returns what still comes.
+fn listen(node: &Node, path: &str, header: &str, expected: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", node.web_port())).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let asked = format!("GET {path}?t=changes HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n");
+    stream.write_all(asked.as_bytes()).unwrap();
+    hear(&mut stream, expected);
+    stream
+}
+
+fn hear(stream: &mut TcpStream, expected: &str) {
+    let mut heard = Vec::new();
+    let mut some = [0; 1024];
+    while !String::from_utf8_lossy(&heard).contains(expected) {
+        let count = stream.read(&mut some).unwrap();
+        let so_far = String::from_utf8_lossy(&heard);
+        assert!(count > 0, "the end instead of {expected:?} after {so_far}");
+        heard.extend(&some[..count]);
+    }
+}
+
+#[test]
+fn listeners_are_told_of_changes() {
+    const MOST: usize = 64;
+    const EVENT: &str = "data: changed";
+    let mut drive = Drive::start();
+    let (writer, reader) = (&drive.writer, &drive.reader);
+    let put = |path: &str| assert_eq!(writer.request("PUT", path, b"x").status, 201);
+    put("/vdrive/dir/a");
+    // Each is told at once that it should look.
+    let mut root = listen(reader, "/vdrives/team/", "", EVENT);
+    let mut below = listen(
+        writer,
+        "/vdrive/dir/",
+        "Sec-Fetch-Site: same-origin\r\n",
+        EVENT,
+    );
+    put("/vdrive/dir/b");
+    hear(&mut below, EVENT);
+    put("/vdrive/c");
+    hear(&mut root, EVENT);
+
+    for header in [
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Origin: http://evil.example\r\n",
+    ] {
+        listen(writer, "/vdrive/", header, "HTTP/1.1 403");
+    }
+    let cap = writer.request("POST", "/uri?t=mkdir", b"").text();
+    listen(writer, &format!("/uri/{cap}"), "", "HTTP/1.1 400");
+    let mut listeners = vec![below];
+    while listeners.len() < MOST {
+        listeners.push(listen(writer, "/vdrive/", "", EVENT));
+    }
+    listen(writer, "/vdrive/", "", "HTTP/1.1 503");
+    // Who leaves makes place.
+    listeners.pop();
+    wait_until("there is place again", || {
+        let mut stream = TcpStream::connect(("127.0.0.1", writer.web_port())).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let asked = b"GET /vdrive/?t=changes HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+        stream.write_all(asked).unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        status == *b"HTTP/1.1 200"
+    });
+    // They don't keep the node from stopping, and hear the end.
+    assert!(drive.writer.stop().success());
+    let mut rest = Vec::new();
+    assert!(listeners[0].read_to_end(&mut rest).is_ok());
 }
 
 #[test]
