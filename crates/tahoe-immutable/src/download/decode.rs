@@ -16,7 +16,7 @@ use tahoe_crypto::{AesCtr, ImmutableReadKey};
 use tahoe_share::SegmentGeometry;
 
 /// Buffers of each sort that are used again.
-const MOST_BUFFERS: usize = 16;
+const MOST_BUFFERS: usize = 8;
 
 /// Blocks of a segment, not yet verified, and what becomes of them.
 pub(super) struct FoundSegment {

@@ -22,7 +22,7 @@ const RUNS_AHEAD: usize = 2;
 /// Most bytes of a run, unless a single segment has more.
 const RUN_SIZE: u64 = 4 * 1024 * 1024;
 /// Most bytes of a run from one share, unless a single block has more.
-const READ_SIZE: u64 = 5 * 256 * 1024;
+const READ_SIZE: u64 = 1024 * 1024;
 /// Segments whose hashes are fetched together.
 const HASHES_AHEAD: u64 = 1024;
 /// Pieces that wait for the consumer.

@@ -33,7 +33,7 @@ pub(super) const WINDOW: usize = 3;
 /// Bytes of shares that all batches of the window may take, unless single segments take more.
 const WINDOW_SIZE: u64 = 24 * 1024 * 1024;
 /// Bytes that a server is sent at a time, if segments are small enough.
-const PIECE_SIZE: u64 = 3 * 512 * 1024;
+const PIECE_SIZE: u64 = 5 * 256 * 1024;
 
 /// Everything that one file's segments pass through.
 pub(super) struct Pipeline {

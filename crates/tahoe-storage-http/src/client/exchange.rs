@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 /// Most bytes of the body of an answer that refuses or fails.
 const MAX_WORDS: usize = 10_000;
 /// Memory for the long bodies of answers, of all connections of the process together.
-static BODIES: Buffers = Buffers::of_sizes(16, 64 << 10, 2 << 20);
+static BODIES: Buffers = Buffers::of_sizes(10, 64 << 10, 2 << 20);
 /// How often one call is sent at most.
 const MOST_ATTEMPTS: usize = 3;
 
