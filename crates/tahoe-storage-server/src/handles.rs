@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tahoe_buffers::Buffers;
 use tahoe_crypto::StorageIndex;
 use tahoe_storage_api::{ShareNumber, ShareRange};
 
@@ -53,14 +52,11 @@ pub(crate) fn clip(data: &std::ops::Range<u64>, range: ShareRange) -> (u64, usiz
     (start, usize::try_from(end - start).unwrap_or(usize::MAX))
 }
 
-/// Memory for what is read in large pieces.
-static PIECES: Buffers = Buffers::of_sizes(16, 64 << 10, 1 << 20);
-
 /// Reads exactly so many bytes of a file.
 pub(crate) fn read_exact(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
-    let mut buffer = PIECES.take(length, 0);
+    let mut buffer = tahoe_buffers::take(length, 0);
     file.read_exact_at(&mut buffer, offset)?;
-    Ok(PIECES.lend(buffer))
+    Ok(tahoe_buffers::lend(buffer))
 }
 
 /// Keeps the shares open that were read last.

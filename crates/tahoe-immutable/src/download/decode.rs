@@ -10,13 +10,9 @@ use bytes::{Bytes, BytesMut};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use tahoe_buffers::Buffers;
 use tahoe_crypto::hash::{self, Hash};
 use tahoe_crypto::{AesCtr, ImmutableReadKey};
 use tahoe_share::SegmentGeometry;
-
-/// Buffers of each sort that are used again.
-const MOST_BUFFERS: usize = 8;
 
 /// Blocks of a segment, not yet verified, and what becomes of them.
 pub(super) struct FoundSegment {
@@ -41,60 +37,41 @@ pub(super) enum Decoded {
     BadCiphertext,
 }
 
-/// Memory that serves one segment after the other.
-#[derive(Debug)]
-pub(super) struct Memory {
-    /// For what the reader gets.
-    pieces: Buffers,
-    /// For primary blocks that had to be computed.
-    blocks: Buffers,
-}
-
-impl Memory {
-    pub(super) const fn new() -> Self {
-        Self {
-            pieces: Buffers::new(MOST_BUFFERS),
-            blocks: Buffers::new(MOST_BUFFERS),
-        }
-    }
-}
-
 /// Decodes, verifies and deciphers each segment.
 pub(super) fn decode_all(
     segments: Vec<FoundSegment>,
     geometry: &SegmentGeometry,
     decoder: &zfec::Decoder,
     key: Option<&ImmutableReadKey>,
-    memory: &Memory,
 ) -> Vec<Decoded> {
     let decoded = segments.into_iter().map(|found| DecodedSegment {
-        primary: found.primary_blocks(decoder, memory),
+        primary: found.primary_blocks(decoder),
         found,
     });
     let decoded: Vec<DecodedSegment> = decoded.collect();
     let ciphertexts: Vec<Vec<&[u8]>> = decoded.iter().map(DecodedSegment::ciphertext).collect();
     let hashes = hash::blocks_and_segments(&[], &ciphertexts).1;
     let pairs = decoded.into_iter().zip(hashes);
-    let finished = pairs.map(|(segment, hash)| segment.finish(hash, geometry, key, memory));
+    let finished = pairs.map(|(segment, hash)| segment.finish(hash, geometry, key));
     finished.collect()
 }
 
 impl FoundSegment {
     /// The primary blocks in their order: those that came, and the others computed.
-    fn primary_blocks(&self, decoder: &zfec::Decoder, memory: &Memory) -> Vec<Bytes> {
+    fn primary_blocks(&self, decoder: &zfec::Decoder) -> Vec<Bytes> {
         let blocks = self.blocks.iter();
         let blocks = blocks.map(|(share, block)| (share.number.0, &block.data[..]));
         let blocks: Vec<(u8, &[u8])> = blocks.collect();
         let present: Vec<u8> = blocks.iter().map(|(number, _)| *number).collect();
         let missing = decoder.missing(&present);
         let size = blocks.first().map_or(0, |(_, block)| block.len());
-        let new_block = || memory.blocks.take(size, 0);
+        let new_block = || tahoe_buffers::take(size, 0);
         let mut computed: Vec<BytesMut> = missing.iter().map(|_| new_block()).collect();
         let mut places: Vec<&mut [u8]> = computed.iter_mut().map(|block| &mut block[..]).collect();
         decoder
             .reconstruct(&blocks, &missing, &mut places)
             .expect("k different blocks of one size were collected");
-        let computed = computed.into_iter().map(|block| memory.blocks.lend(block));
+        let computed = computed.into_iter().map(tahoe_buffers::lend);
         let mut primary: BTreeMap<u8, Bytes> = missing.into_iter().zip(computed).collect();
         for (share, block) in &self.blocks {
             primary.insert(share.number.0, block.data.clone());
@@ -135,12 +112,11 @@ impl DecodedSegment {
         hash: Hash,
         geometry: &SegmentGeometry,
         key: Option<&ImmutableReadKey>,
-        memory: &Memory,
     ) -> Decoded {
         let blocks = &self.found.blocks;
         let genuine = blocks.iter().all(|(_, block)| block.segment_hash == hash);
         if genuine && self.padding_is_zero() {
-            return Decoded::Verified(self.decipher(key, memory));
+            return Decoded::Verified(self.decipher(key));
         }
         let (mut good, mut bad) = (Vec::new(), Vec::new());
         for (share, block) in blocks {
@@ -153,18 +129,18 @@ impl DecodedSegment {
             Decoded::BadBlocks { good, bad }
         } else if genuine {
             // Padded with something else, by a program that wanted it so.
-            Decoded::Verified(self.decipher(key, memory))
+            Decoded::Verified(self.decipher(key))
         } else {
             Decoded::BadCiphertext
         }
     }
 
     /// Writes what is wanted where the reader gets it, deciphered if there is a key.
-    fn decipher(&self, key: Option<&ImmutableReadKey>, memory: &Memory) -> Bytes {
+    fn decipher(&self, key: Option<&ImmutableReadKey>) -> Bytes {
         let wanted = &self.found.wanted;
         let start = self.found.range.start + wanted.start as u64;
         let mut cipher = key.map(|key| AesCtr::new(key.as_bytes(), start));
-        let mut plaintext = memory.pieces.take(wanted.len(), 0);
+        let mut plaintext = tahoe_buffers::take(wanted.len(), 0);
         let (mut skip, mut rest) = (wanted.start, &mut plaintext[..]);
         for piece in self.ciphertext() {
             let from = &piece[skip.min(piece.len())..];
@@ -177,6 +153,6 @@ impl DecodedSegment {
             }
             rest = later;
         }
-        memory.pieces.lend(plaintext)
+        tahoe_buffers::lend(plaintext)
     }
 }

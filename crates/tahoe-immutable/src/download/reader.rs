@@ -1,7 +1,6 @@
 //! Reads a range: runs of segments, fetched ahead, delivered in order.
 
 use super::core::Core;
-use super::decode::Memory;
 use super::run::{RunError, WantedBytes, read_run};
 use super::share::Wish;
 use crate::error::DownloadError;
@@ -132,7 +131,6 @@ async fn read(
     let mut plan = Plan::new(core, range.clone())?;
     let mut running = VecDeque::<RunningRun>::new();
     let mut known = core.facts_known();
-    let memory = Arc::new(Memory::new());
     loop {
         // Before the segment size is known for certain, one run is risk enough.
         let most = if *known.borrow_and_update() {
@@ -143,13 +141,7 @@ async fn read(
         while running.len() < most
             && let Some((wish, wanted)) = plan.next_run()
         {
-            let memory = Arc::clone(&memory);
-            running.push_back(Task::spawn(read_run(
-                Arc::clone(core),
-                wish,
-                wanted,
-                memory,
-            )));
+            running.push_back(Task::spawn(read_run(Arc::clone(core), wish, wanted)));
         }
         let Some(first) = running.front_mut() else {
             return Ok(());

@@ -6,7 +6,7 @@
 //! first. No more shares than needed are read from one server at a time.
 
 use super::core::Core;
-use super::decode::{Decoded, FoundSegment, Memory, decode_all};
+use super::decode::{Decoded, FoundSegment, decode_all};
 use super::fetch::{Fetched, fetch_blocks};
 use super::finder::Found;
 use super::share::{Block, Share, ShareFault, Wish};
@@ -56,9 +56,8 @@ pub(super) async fn read_run(
     core: Arc<Core>,
     wish: Wish,
     wanted: Vec<WantedBytes>,
-    memory: Arc<Memory>,
 ) -> Result<Vec<Bytes>, RunError> {
-    let mut run = Run::new(core, wish, wanted, memory);
+    let mut run = Run::new(core, wish, wanted);
     let read = run.read_all().await;
     // With another geometry they are other segments.
     if matches!(read, Err(RunError::Failed(_))) {
@@ -85,7 +84,6 @@ struct Run {
     core: Arc<Core>,
     wish: Wish,
     wanted: BTreeMap<u64, Range<usize>>,
-    memory: Arc<Memory>,
     needed: usize,
     /// What came of each segment that isn't verified yet, with the shares that gave it.
     blocks: BTreeMap<u64, BTreeMap<ShareNumber, (Arc<Share>, Block)>>,
@@ -122,7 +120,7 @@ enum Pick {
 }
 
 impl Run {
-    fn new(core: Arc<Core>, wish: Wish, wanted: Vec<WantedBytes>, memory: Arc<Memory>) -> Self {
+    fn new(core: Arc<Core>, wish: Wish, wanted: Vec<WantedBytes>) -> Self {
         let segments = wish.segments.clone();
         Self {
             needed: wish.geometry.shares_needed().into(),
@@ -130,7 +128,6 @@ impl Run {
             pieces: BTreeMap::new(),
             events: begin_segments(&core, &wish),
             wanted: wanted.into_iter().map(|w| (w.segment, w.bytes)).collect(),
-            memory,
             active: Vec::new(),
             fetches: FuturesUnordered::new(),
             most_per_server: 1,
@@ -179,12 +176,12 @@ impl Run {
             wanted: self.wanted[&segment].clone(),
         });
         let segments: Vec<FoundSegment> = segments.collect();
-        let (core, memory) = (Arc::clone(&self.core), Arc::clone(&self.memory));
+        let core = Arc::clone(&self.core);
         let geometry = self.wish.geometry;
         let decode = move || {
             let (started, count) = (Instant::now(), segments.len().max(1));
             let key = core.key.as_ref();
-            let decoded = decode_all(segments, &geometry, &core.decoder, key, &memory);
+            let decoded = decode_all(segments, &geometry, &core.decoder, key);
             (decoded, started.elapsed().div_f64(count as f64))
         };
         let (decoded, time) = self.core.pool.run(decode).await;

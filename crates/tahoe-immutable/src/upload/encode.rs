@@ -14,7 +14,6 @@ use bytes::BytesMut;
 use std::fs::File;
 use std::io::Read as _;
 use std::ops::Range;
-use tahoe_buffers::Buffers;
 use tahoe_crypto::hash::{self, Hash, TaggedHasher};
 use tahoe_crypto::{AesCtr, ImmutableReadKey};
 use tahoe_share::SegmentGeometry;
@@ -87,14 +86,13 @@ impl Encryptor {
         most: u64,
         prefix: &[u8],
         spare: usize,
-        buffers: &Buffers,
     ) -> Result<Batch, UploadError> {
         let end = self.geometry.segment_count().min(self.next_segment + most);
         let segments = self.next_segment..end;
         let sizes = segments.clone().map(|s| block_size(&self.geometry, s));
         let length = prefix.len() + sizes.sum::<usize>();
         let new_buffer = || {
-            let mut buffer = buffers.take(length, spare);
+            let mut buffer = tahoe_buffers::take(length, spare);
             buffer[..prefix.len()].copy_from_slice(prefix);
             buffer
         };

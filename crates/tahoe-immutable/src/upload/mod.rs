@@ -28,7 +28,6 @@ use select::Completeness;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tahoe_buffers::Buffers;
 use tahoe_caps::{ChkReadCap, LiteralCap};
 use tahoe_crypto::{ImmutableReadKey, LeaseMaster, ServerId, StorageIndex, UploadSecret};
 use tahoe_share::SegmentGeometry;
@@ -201,7 +200,6 @@ impl Uploader {
         status.enter(UploadStage::Sending);
         status.set_to_push(selection.allocated.len() as u64 * share_size);
         let preexisting_shares = selection.existing.len();
-        let buffers = pipeline::WINDOW * usize::from(work.parameters.shares_total());
         let pipeline = pipeline::Pipeline {
             geometry: work.geometry,
             layout,
@@ -216,7 +214,6 @@ impl Uploader {
                 status,
             ),
             status: Arc::clone(status),
-            buffers: Arc::new(Buffers::new(buffers)),
         };
         let pushed = pipeline.run(work.key.as_ref(), work.content).await?;
         Ok(Stored {

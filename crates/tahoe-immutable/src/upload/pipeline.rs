@@ -19,7 +19,6 @@ use futures_util::{Stream, StreamExt as _, stream};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
-use tahoe_buffers::Buffers;
 use tahoe_crypto::hash::Hash;
 use tahoe_crypto::{ImmutableReadKey, UriExtensionHash};
 use tahoe_share::immutable::ShareLayout;
@@ -46,7 +45,6 @@ pub(super) struct Pipeline {
     pub(super) pool: CpuPool,
     pub(super) senders: Senders,
     pub(super) status: Arc<UploadStatus>,
-    pub(super) buffers: Arc<Buffers>,
 }
 
 /// What came of it.
@@ -162,7 +160,6 @@ impl Pipeline {
         let pool = self.pool.clone();
         let encode_pool = pool.clone();
         let length = self.batch_length();
-        let buffers = Arc::clone(&self.buffers);
         let header: Arc<[u8]> = self.layout.header().into();
         let spare = if self.trailer_is_small() {
             usize::try_from(self.trailer_length()).unwrap_or(0)
@@ -171,14 +168,13 @@ impl Pipeline {
         };
         let enciphered = stream::try_unfold(Some(encryptor), move |encryptor| {
             let (pool, window, header) = (pool.clone(), Arc::clone(&window), Arc::clone(&header));
-            let buffers = Arc::clone(&buffers);
             async move {
                 let Some(encryptor) = encryptor else {
                     return Ok(None);
                 };
                 let permit = window.acquire_owned().await;
                 let permit = permit.expect("the semaphore is never closed");
-                let step = move || encipher(encryptor, length, &header, spare, &buffers, permit);
+                let step = move || encipher(encryptor, length, &header, spare, permit);
                 pool.run(step).await.map(Some)
             }
         });
@@ -211,7 +207,7 @@ impl Pipeline {
 
     fn lend(&self, shares: Vec<BytesMut>) -> Vec<Bytes> {
         let shares = shares.into_iter();
-        shares.map(|buffer| self.buffers.lend(buffer)).collect()
+        shares.map(tahoe_buffers::lend).collect()
     }
 
     async fn send_batch(&mut self, sent: InWindow<EncodedBatch>) -> Result<(), UploadError> {
@@ -299,11 +295,10 @@ fn encipher(
     length: u64,
     header: &[u8],
     trailer_length: usize,
-    buffers: &Buffers,
     permit: OwnedSemaphorePermit,
 ) -> Result<(InWindow<Batch>, Option<Encryptor>), UploadError> {
     let prefix = if encryptor.is_at_start() { header } else { &[] };
-    let batch = encryptor.next_batch(length, prefix, trailer_length, buffers)?;
+    let batch = encryptor.next_batch(length, prefix, trailer_length)?;
     let (ciphertext_hash, encryptor) = if encryptor.is_finished() {
         (Some(encryptor.ciphertext_hash()), None)
     } else {

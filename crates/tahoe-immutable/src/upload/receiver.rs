@@ -12,7 +12,6 @@ use bytes::{Bytes, BytesMut};
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::path::PathBuf;
-use tahoe_buffers::Buffers;
 use tahoe_crypto::hash::TaggedHasher;
 use tahoe_crypto::{ConvergenceSecret, ImmutableReadKey};
 use tahoe_tasks::{CpuPool, Running};
@@ -21,9 +20,6 @@ use tahoe_tasks::{CpuPool, Running};
 const MEMORY_LIMIT: usize = 1024 * 1024;
 /// How much is hashed and written at a time once the memory limit is passed, in bytes.
 const BATCH_SIZE: usize = 512 * 1024;
-
-/// One batch is filled while another is hashed and written.
-const BATCHES: usize = 2;
 
 /// Where a file's key comes from.
 #[derive(Debug, Clone)]
@@ -47,8 +43,6 @@ pub struct Receiver {
     size: u64,
     /// What was neither hashed nor written yet; everything, up to the memory limit.
     pending: BytesMut,
-    /// Of batches.
-    buffers: Buffers,
     spool: Spool,
 }
 
@@ -126,7 +120,6 @@ impl Receiver {
             directory: directory.into(),
             size: 0,
             pending: BytesMut::new(),
-            buffers: Buffers::new(BATCHES),
             spool: Spool::Unused,
         }
     }
@@ -215,12 +208,11 @@ impl Receiver {
 
     /// Starts to hash and write what is pending, both at once, when the batch before it is done.
     async fn spool_pending(&mut self) -> Result<(), UploadError> {
-        let next = self.buffers.take(0, BATCH_SIZE);
+        let next = tahoe_buffers::take(0, BATCH_SIZE);
         let batch = std::mem::replace(&mut self.pending, next);
         let (file, hasher, batch) = match self.written().await? {
-            Some(spool) => (Some(spool.file), spool.hasher, self.buffers.lend(batch)),
-            // The first batch is the larger one; it needn't stay.
-            None => (None, self.new_hasher(), batch.freeze()),
+            Some(spool) => (Some(spool.file), spool.hasher, tahoe_buffers::lend(batch)),
+            None => (None, self.new_hasher(), tahoe_buffers::lend(batch)),
         };
         let hashing = match hasher {
             Some(mut hasher) => {

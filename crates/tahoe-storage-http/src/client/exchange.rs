@@ -12,14 +12,11 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use std::pin::pin;
 use std::time::Duration;
-use tahoe_buffers::Buffers;
 use tahoe_storage_api::StorageError;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Most bytes of the body of an answer that refuses or fails.
 const MAX_WORDS: usize = 10_000;
-/// Memory for the long bodies of answers, of all connections of the process together.
-static BODIES: Buffers = Buffers::of_sizes(10, 64 << 10, 2 << 20);
 /// How often one call is sent at most.
 const MOST_ATTEMPTS: usize = 3;
 
@@ -193,7 +190,7 @@ async fn collect(
             continue;
         }
         if !first.is_empty() {
-            whole = BODIES.take(0, expected.max(first.len() + data.len()));
+            whole = tahoe_buffers::take(0, expected.max(first.len() + data.len()));
             whole.extend_from_slice(&std::mem::take(&mut first));
         }
         whole.extend_from_slice(&data);
@@ -201,7 +198,7 @@ async fn collect(
     let body = if whole.is_empty() {
         first
     } else {
-        BODIES.lend(whole)
+        tahoe_buffers::lend(whole)
     };
     Ok(Answer {
         status: parts.status,

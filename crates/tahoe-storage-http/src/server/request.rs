@@ -6,11 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tahoe_buffers::Buffers;
 use tokio::time::timeout_at;
-
-/// Memory for long pieces, of all connections of the process together.
-static PIECES: Buffers = Buffers::of_sizes(16, 64 << 10, 1 << 20);
 
 /// The body of one request.
 pub(crate) struct RequestBody {
@@ -70,7 +66,7 @@ impl RequestBody {
             self.left_over = first.split_off(size);
             return Ok(first);
         }
-        let mut piece = PIECES.take(0, size);
+        let mut piece = tahoe_buffers::take(0, size);
         piece.extend_from_slice(&first);
         while piece.len() < size {
             let Some(mut data) = self.next().await? else {
@@ -79,7 +75,7 @@ impl RequestBody {
             self.left_over = data.split_off(data.len().min(size - piece.len()));
             piece.extend_from_slice(&data);
         }
-        Ok(PIECES.lend(piece))
+        Ok(tahoe_buffers::lend(piece))
     }
 
     /// The whole body, of at most `most` bytes.
