@@ -283,11 +283,13 @@ fn servers_killed_during_uploads_lose_nothing() {
     }
 }
 
-/// However large the file, the gateway holds a few segments of it.
+/// However large the file, the gateway holds a few segments of it. What it has at the start is mostly the
+/// program: 34 MiB in a debug build, 21 in a release, which so stays under 64.
 #[test]
 fn memory_is_bounded() {
     let grid = five_servers();
     let gateway = grid.gateway(0);
+    let at_first = gateway.peak_memory_bytes();
     let size: u64 = 256 << 20;
     let request = tahoe_test_support::http::Request::new("PUT", "/uri");
     let mut source = tahoe_test_support::sample_reader(13, size);
@@ -303,6 +305,6 @@ fn memory_is_bounded() {
         .receive_streaming(gateway.web_port(), &mut count)
         .unwrap();
     assert_eq!(received, size);
-    let peak = gateway.peak_memory_bytes();
-    assert!(peak < 64 << 20, "{} MiB", peak >> 20);
+    let more = gateway.peak_memory_bytes() - at_first;
+    assert!(more < 40 << 20, "{} MiB", more >> 20);
 }
