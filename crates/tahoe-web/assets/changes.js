@@ -21,10 +21,11 @@ export async function restore(here, removed) {
   await ask(`${here}?t=set_children&replace=false`, { method: "POST", body });
 }
 
-// Moves names into another directory, where nothing is replaced.
-export async function move(here, names, target) {
+// Moves names into another directory, where nothing is replaced; adds to `moved` those that are there.
+export async function move(here, names, target, moved) {
   for (const name of names) {
     await post(here, { t: "relink", from_name: name, to_dir: target, replace: "false" });
+    moved.push(name);
   }
 }
 

@@ -4,7 +4,7 @@ import { directoriesIn } from "./changes.js";
 
 const dialog = document.getElementById("move");
 
-// Resolves to the directory's name, and to what moves call it; to nothing if the person changes their mind.
+// Resolves to the directory's name and path, and to what moves call it; to nothing if the person changes their mind.
 export async function chooseDirectory(moved) {
   let trail = [...document.querySelectorAll(".trail a")].map((link) => ({
     name: link.textContent,
@@ -15,7 +15,7 @@ export async function chooseDirectory(moved) {
     trail = next;
     const here = trail.at(-1);
     const { target, names } = await directoriesIn(here.path);
-    chosen = { name: here.name, target };
+    chosen = { ...here, target };
     document.getElementById("move-place").textContent = trail.map(({ name }) => name).join(" / ");
     document.getElementById("move-here").disabled = !target;
     const up = trail.length > 1 ? [place("Up", () => go(trail.slice(0, -1)))] : [];

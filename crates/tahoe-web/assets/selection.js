@@ -1,6 +1,6 @@
-// Several entries at once: selected by their boxes, then deleted (which can be undone) or moved.
+// Several entries at once: selected by their boxes, then deleted or moved, both of which can be undone.
 
-import { move, remove, restore } from "./changes.js";
+import { directoriesIn, move, remove, restore } from "./changes.js";
 import { refresh, rows } from "./listing.js";
 import { chooseDirectory } from "./move.js";
 import { announce, attempt } from "./notices.js";
@@ -52,12 +52,27 @@ function offerUndo(here, removed) {
 async function moveAll(here, names) {
   const chosen = await chooseDirectory(names);
   if (!chosen) return;
+  const moved = [];
   try {
-    await move(here, names, chosen.target);
+    await move(here, names, chosen.target, moved);
   } finally {
     await refresh();
+    if (moved.length > 0) {
+      const undo = { word: "Undo", run: () => attempt(() => moveBack(here, moved, chosen.path)) };
+      announce(`${title(moved)} moved to ${chosen.name}.`, undo);
+    }
   }
-  announce(`${title(names)} moved to ${chosen.name}.`);
+}
+
+async function moveBack(here, names, path) {
+  const { target } = await directoriesIn(here);
+  const moved = [];
+  try {
+    await move(path, names, target, moved);
+  } finally {
+    await refresh();
+    if (moved.length > 0) announce(`${title(moved)} moved back.`);
+  }
 }
 
 function title(names) {

@@ -2,7 +2,7 @@
 //! [`DirectoryPage`].
 
 use crate::directory::get::marked_if_old;
-use crate::directory::location::{below, drive_title, here, trail, url_path};
+use crate::directory::location::{below, drive_title, here, trail, trail_for_moves, url_path};
 use crate::directory_page::{DirectoryPage, Entry, EntryKind, View};
 use crate::redirect::quote;
 use crate::request::Call;
@@ -56,6 +56,10 @@ fn empty(call: &Call, directory: &AnyDirectory) -> DirectoryPage {
         title: format!("Tahoe-LAFS - {which}{kind}"),
         heading: name + kind.trim_end_matches(" (modifiable)"),
         trail: trail(call),
+        as_target: trail_for_moves(call)
+            .pop()
+            .map(|(_, name)| name)
+            .unwrap_or_default(),
         is_writable: directory.is_writable(),
         is_on_grid,
         old_since: None,

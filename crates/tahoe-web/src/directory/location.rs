@@ -72,13 +72,26 @@ fn root(call: &Call) -> (String, String) {
 
 /// What the directory that a request begins with is called, and how `to_dir=` names it: by its
 /// capability as it is, in a drive by its path as in a URL.
-pub(super) fn root_for_moves(call: &Call) -> (String, String) {
+fn root_for_moves(call: &Call) -> (String, String) {
     let (title, path) = root(call);
     if drive_name(call).is_some() {
         return (title, path.trim_end_matches('/').to_owned());
     }
     let cap = call.path.get(1).map(Vec::as_slice).unwrap_or_default();
     (title, String::from_utf8_lossy(cap).into_owned())
+}
+
+/// What the directories from the root of a request to its end are called, and how `to_dir=` names them.
+pub(super) fn trail_for_moves(call: &Call) -> Vec<(String, String)> {
+    let (mut label, mut here) = root_for_moves(call);
+    let mut trail = vec![(label.clone(), here.clone())];
+    for part in below(call).iter().filter(|part| !part.is_empty()) {
+        let part = String::from_utf8_lossy(part);
+        label += &format!("/{part}");
+        here = below_for_moves(&here, &part);
+        trail.push((label.clone(), here.clone()));
+    }
+    trail
 }
 
 /// How `to_dir=` names what is in a directory that it names so.

@@ -107,7 +107,10 @@ async fn act(
             "thing unlinked".to_owned()
         }
         "restore" => trash::restore(directory, args).await?.to_owned(),
-        "rename" | "relink" => relink::answer(call, directory, t, args).await?,
+        "rename" | "relink" => {
+            let moved = relink::answer(call, directory, t, args).await?;
+            return moved.finish(args);
+        }
         "set_children" | "set-children" => {
             let replace = args.replacement()?;
             let children = children::parse_links(&posted.children)?;

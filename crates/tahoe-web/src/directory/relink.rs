@@ -1,22 +1,45 @@
 //! `t=rename`, `t=relink`: a child gets another name or another directory.
 
 use crate::args::Args;
-use crate::directory::post::text_argument;
+use crate::directory::post::{finish, text_argument};
 use crate::error::WebError;
 use crate::failures;
+use crate::redirect::quote;
 use crate::request::Call;
+use axum::response::Response;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 use tahoe_client::{
     AnyDirectory, AnyDirectoryError, ChildName, Directory, DirectoryError, Drives, Node,
 };
 
+/// Something has moved, and has this name now.
+pub(super) struct Moved(String);
+
+impl Moved {
+    /// The answer. In `when_done=`, `%(name)s` becomes the name and `%(to_dir)s` what `to_dir=` is,
+    /// so that it can lead to a page that offers to undo it.
+    pub(super) fn finish(&self, args: &Args) -> Result<Response, WebError> {
+        let location = args.first("when_done").unwrap_or_default();
+        let target = args.first("to_dir").unwrap_or_default();
+        let mut known = Args::default();
+        match std::str::from_utf8(location) {
+            Ok(location) => {
+                let location = location.replace("%(name)s", &quote(self.0.as_bytes()));
+                known.push("when_done", location.replace("%(to_dir)s", &quote(target)));
+            }
+            Err(_) => known.push("when_done", location),
+        }
+        finish(&known, "thing moved".to_owned())
+    }
+}
+
 pub(super) async fn answer(
     call: &Call,
     directory: &AnyDirectory,
     t: &str,
     args: &Args,
-) -> Result<String, WebError> {
+) -> Result<Moved, WebError> {
     let bad = |text: &str| WebError::text(StatusCode::BAD_REQUEST, text);
     if t == "rename" && args.first("to_dir").is_some() {
         return Err(bad("to_dir= is not valid for rename"));
@@ -45,7 +68,7 @@ pub(super) async fn answer(
     moved
         .await
         .map_err(|error| failures::any_directory(&error))?;
-    Ok("thing moved".to_owned())
+    Ok(Moved(to.to_owned()))
 }
 
 /// The directory of `to_dir=`: `CAP/path`, or a shared drive's directory by the path of its URL, quoted

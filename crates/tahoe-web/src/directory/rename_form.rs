@@ -2,6 +2,7 @@
 
 use crate::directory::location;
 use crate::html::{self, Html};
+use crate::redirect::quote;
 use crate::request::Call;
 use crate::response;
 use axum::response::Response;
@@ -19,7 +20,8 @@ pub(super) async fn page(call: &Call, directory: &AnyDirectory) -> Response {
     let name = String::from_utf8_lossy(name);
     let here = location::here(call);
     let mut body = Html::default();
-    start(&mut body, &here, "Rename", &name);
+    let renamed = format!(".?renamed={}&as=%(name)s", quote(name.as_bytes()));
+    start(&mut body, &here, "Rename", &name, &renamed);
     body.raw(
         "<label for=\"to\">New name</label>\n\
          <input id=\"to\" type=\"text\" name=\"to_name\" required autocomplete=\"off\" value=\"",
@@ -31,7 +33,8 @@ pub(super) async fn page(call: &Call, directory: &AnyDirectory) -> Response {
     );
     let targets = targets(call, directory, &name).await;
     if !targets.is_empty() {
-        start(&mut body, &here, "Move", &name);
+        let moved = format!(".?moved={}&to_dir=%(to_dir)s", quote(name.as_bytes()));
+        start(&mut body, &here, "Move", &name, &moved);
         body.raw("<label for=\"to-dir\">Into</label>\n<select id=\"to-dir\" name=\"to_dir\">");
         for (label, value) in &targets {
             body.raw("<option value=\"").text(value).raw("\">");
@@ -48,28 +51,24 @@ pub(super) async fn page(call: &Call, directory: &AnyDirectory) -> Response {
 }
 
 /// The start of a form that changes where a child is.
-fn start(body: &mut Html, here: &str, heading: &str, name: &str) {
+fn start(body: &mut Html, here: &str, heading: &str, name: &str, when_done: &str) {
     body.raw("<section>")
         .element("h2", &format!("{heading} “{name}”"));
     body.raw("<form action=\"").text(here).raw(
         "\" method=\"post\" enctype=\"multipart/form-data\">\n\
          <input type=\"hidden\" name=\"t\" value=\"relink\">\n\
-         <input type=\"hidden\" name=\"when_done\" value=\".\">\n\
-         <input type=\"hidden\" name=\"from_name\" value=\"",
+         <input type=\"hidden\" name=\"when_done\" value=\"",
     );
-    body.text(name).raw("\">\n");
+    body.text(when_done);
+    body.raw("\">\n<input type=\"hidden\" name=\"from_name\" value=\"")
+        .text(name)
+        .raw("\">\n");
 }
 
 /// The directories on the way here, and those in this one, as `to_dir=` names them.
 async fn targets(call: &Call, directory: &AnyDirectory, moved: &str) -> Vec<(String, String)> {
-    let (mut label, mut here) = location::root_for_moves(call);
-    let mut targets = Vec::new();
-    for part in location::below(call).iter().filter(|part| !part.is_empty()) {
-        targets.push((label.clone(), here.clone()));
-        let part = String::from_utf8_lossy(part);
-        label += &format!("/{part}");
-        here = location::below_for_moves(&here, &part);
-    }
+    let mut targets = location::trail_for_moves(call);
+    let here = targets.pop().map(|(_, here)| here).unwrap_or_default();
     // Without its children there is still the way up.
     let Ok(listing) = call.client().any_directories().list(directory).await else {
         return targets;

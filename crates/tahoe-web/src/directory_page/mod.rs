@@ -24,6 +24,8 @@ pub(crate) struct DirectoryPage {
     pub(crate) here: String,
     /// Names and paths of the directories that lead here, this one last.
     pub(crate) trail: Vec<(String, String)>,
+    /// How moves name it: by its capability, or by a path of a shared drive.
+    pub(crate) as_target: String,
     /// Whether entries may be changed.
     pub(crate) is_writable: bool,
     /// Whether it is on the grid, where it can be checked and repaired.

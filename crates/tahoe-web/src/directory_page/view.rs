@@ -29,6 +29,10 @@ pub(crate) struct View {
     /// A name that was deleted, and the capability that was behind it; a shared drive has a trash and
     /// needs none.
     deleted: Option<(String, String)>,
+    /// A name that was changed, and what it is now.
+    renamed: Option<(String, String)>,
+    /// A name that was moved, and what moves call the directory where it is.
+    moved: Option<(String, String)>,
 }
 
 impl View {
@@ -38,12 +42,18 @@ impl View {
             String::from_utf8_lossy(value).into_owned()
         };
         let sort = SORTS.iter().find(|(_, word, _)| *word == text("sort"));
+        let both = |one: &str, other: &str| {
+            let both = Some((text(one), text(other)));
+            both.filter(|(one, other)| !one.is_empty() && !other.is_empty())
+        };
         let deleted = Some((text("deleted"), text("cap")));
         Self {
             sort: sort.map_or(Sort::Name, |(sort, ..)| *sort),
             is_descending: text("order") == "down",
             find: text("find"),
             deleted: deleted.filter(|(name, _)| !name.is_empty()),
+            renamed: both("renamed", "as"),
+            moved: both("moved", "to_dir"),
         }
     }
 
@@ -109,8 +119,34 @@ impl View {
         }
     }
 
-    /// Offers to restore or to link again what was deleted.
+    /// Offers to undo what was done last.
     pub(super) fn undo(&self, body: &mut Html, page: &DirectoryPage) {
+        self.undo_deletion(body, page);
+        if let Some((old, new)) = &self.renamed {
+            let fields = [
+                ("t", "relink"),
+                ("from_name", new.as_str()),
+                ("to_name", old.as_str()),
+                ("replace", "false"),
+                ("when_done", "."),
+            ];
+            let text = format!("“{old}” was renamed to “{new}”.");
+            undo_form(body, &text, &page.here, &fields);
+        }
+        if let Some((name, target)) = &self.moved {
+            let fields = [
+                ("t", "relink"),
+                ("from_name", name.as_str()),
+                ("to_dir", page.as_target.as_str()),
+                ("replace", "false"),
+                ("when_done", page.here.as_str()),
+            ];
+            let text = format!("“{name}” was moved.");
+            undo_form(body, &text, &path_of_target(target), &fields);
+        }
+    }
+
+    fn undo_deletion(&self, body: &mut Html, page: &DirectoryPage) {
         let Some((name, cap)) = &self.deleted else {
             return;
         };
@@ -127,16 +163,31 @@ impl View {
             true => &link[..],
             false => &restore[..],
         };
-        body.raw("<form class=\"inline summary good\" method=\"post\" action=\"");
-        body.text(&page.here).raw("\">");
-        body.raw("<span>“").text(name).raw("” was deleted.</span>");
-        for &(field, value) in fields {
-            body.raw("<input type=\"hidden\" name=\"")
-                .raw(field)
-                .raw("\" value=\"");
-            body.text(value).raw("\">");
+        undo_form(body, &format!("“{name}” was deleted."), &page.here, fields);
+    }
+}
+
+fn undo_form(body: &mut Html, text: &str, target: &str, fields: &[(&str, &str)]) {
+    body.raw("<form class=\"inline summary good\" method=\"post\" action=\"");
+    body.text(target).raw("\">").element("span", text);
+    for &(field, value) in fields {
+        body.raw("<input type=\"hidden\" name=\"")
+            .raw(field)
+            .raw("\" value=\"");
+        body.text(value).raw("\">");
+    }
+    body.raw("<button type=\"submit\">Undo</button></form>\n");
+}
+
+/// The path of the page of a directory that `to_dir=` names; always one of ours.
+fn path_of_target(target: &str) -> String {
+    let parts = target.trim_end_matches('/').split('/');
+    match target.starts_with("/vdrive") {
+        true => format!("{}/", target.trim_end_matches('/')),
+        false => {
+            let quoted = parts.map(|part| format!("/{}", quote(part.as_bytes())));
+            format!("/uri{}/", quoted.collect::<String>())
         }
-        body.raw("<button type=\"submit\">Undo</button></form>\n");
     }
 }
 
@@ -188,6 +239,7 @@ mod tests {
             heading: String::new(),
             here: "/uri/x/".to_owned(),
             trail: Vec::new(),
+            as_target: "URI:DIR2:x".to_owned(),
             is_writable: true,
             is_on_grid: true,
             old_since: None,
@@ -205,6 +257,17 @@ mod tests {
         assert_eq!(after, ".?deleted=a%20b&cap=URI%3Ax%26y");
         assert!(form(&page, &after).contains("value=\"URI:x&amp;y\""));
         assert_eq!(form(&page, "deleted=a"), "");
+        let moved = form(&page, "moved=a&to_dir=URI:DIR2:y/b c");
+        assert!(moved.contains("action=\"/uri/URI%3ADIR2%3Ay/b%20c/\""));
+        assert!(moved.contains("value=\"URI:DIR2:x\""));
+        assert!(
+            form(&page, "moved=a&to_dir=/vdrive/b%2520c").contains("action=\"/vdrive/b%20c/\"")
+        );
+        assert!(
+            form(&page, "moved=a&to_dir=//evil.example")
+                .contains("action=\"/uri///evil.example/\"")
+        );
+        assert_eq!(form(&page, "moved=a&renamed=b"), "");
         page.is_on_grid = false;
         let after = View::after_deletion(&page, &gone);
         assert_eq!(after, ".?deleted=a%20b");

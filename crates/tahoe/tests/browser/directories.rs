@@ -115,6 +115,27 @@ fn entries_are_deleted_restored_and_moved() {
     page.click("#move-here");
     page.wait_for_text("2 entries moved to empty.");
     assert_eq!(page.names(), ["photos", "work", "picture.svg", "sound.wav"]);
+    page.click("#notice button");
+    page.wait_for_text("2 entries moved back.");
+    let names = [
+        "photos",
+        "work",
+        "archive.bin",
+        "paper.pdf",
+        "picture.svg",
+        "sound.wav",
+    ];
+    page.wait_for_names(&names);
+    for path in ["archive.bin", "paper.pdf"] {
+        let moved = format!("t=relink&from_name={path}&to_dir={}", {
+            let cap = directory.trim_start_matches("/uri/").trim_end_matches('/');
+            format!("{cap}/work/empty")
+        });
+        let moved = grid
+            .gateway(0)
+            .request("POST", &format!("{directory}?{moved}"), b"");
+        assert_eq!(moved.status, 200, "{}", moved.text());
+    }
     page.open(&format!("{directory}work/empty/"));
     assert_eq!(page.names(), ["archive.bin", "none.txt", "paper.pdf"]);
     page.click(".trail li:nth-child(2) a");

@@ -255,6 +255,15 @@ fn entries_of_a_drive_are_moved_and_renamed() {
     page.wait_for_text("3 entries moved to work.");
     page.wait_for_names(&["work"]);
     there.wait_for_names(&["work"]);
+    page.click("#notice button");
+    page.wait_for_text("3 entries moved back.");
+    page.wait_for_names(&["old", "work", "a.txt", "b.txt"]);
+    there.wait_for_names(&["old", "work", "a.txt", "b.txt"]);
+    for name in ["a.txt", "b.txt", "old"] {
+        let moved = format!("/vdrive/?t=relink&from_name={name}&to_dir=/vdrive/work");
+        assert_eq!(drive.one.request("POST", &moved, b"").status, 200);
+    }
+    there.wait_for_names(&["work"]);
     assert_eq!(get(&drive.other, "work/old/c.txt"), "c");
 
     there.open("/vdrive/work/");
@@ -264,6 +273,7 @@ fn entries_of_a_drive_are_moved_and_renamed() {
     page.fill("#to", "new");
     page.press("Enter");
     page.wait_for_names(&["deep", "new", "a.txt", "b.txt"]);
+    page.wait_for_text("“old” was renamed to “new”.");
     there.wait_for_names(&["deep", "new", "a.txt", "b.txt"]);
     // Names that are taken are said to be.
     let taken = page.text(

@@ -23,8 +23,15 @@ fn a_directory_is_used_by_its_forms() {
     page.click("[aria-label='Rename or move notes.txt']");
     page.fill("#to", "renamed.txt");
     page.click("form:has(#to) button");
-    page.wait_for_text("renamed.txt");
+    page.wait_for_text("“notes.txt” was renamed to “renamed.txt”.");
     assert_eq!(page.names(), ["folder", "renamed.txt"]);
+    page.click("form.summary button");
+    page.wait_for_names(&["folder", "notes.txt"]);
+    open_menu(&page, "notes.txt");
+    page.click("[aria-label='Rename or move notes.txt']");
+    page.fill("#to", "renamed.txt");
+    page.click("form:has(#to) button");
+    page.wait_for_names(&["folder", "renamed.txt"]);
 
     open_menu(&page, "renamed.txt");
     page.click("[aria-label='Delete renamed.txt']");
@@ -32,6 +39,12 @@ fn a_directory_is_used_by_its_forms() {
     assert_eq!(page.names(), ["folder"]);
     page.click("form.summary button");
     page.wait_for_text("renamed.txt");
+    open_menu(&page, "renamed.txt");
+    page.click("[aria-label='Rename or move renamed.txt']");
+    page.click("form:has(#to-dir) button");
+    page.wait_for_text("“renamed.txt” was moved.");
+    page.click("form.summary button");
+    page.wait_for_names(&["folder", "renamed.txt"]);
     open_menu(&page, "renamed.txt");
     page.click("[aria-label='Rename or move renamed.txt']");
     page.click("form:has(#to-dir) button");
