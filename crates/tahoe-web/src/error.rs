@@ -191,6 +191,17 @@ fn advice(status: StatusCode) -> Option<&'static str> {
         StatusCode::CONFLICT => "<p>Go back and choose another name.</p>",
         StatusCode::BAD_REQUEST => "<p>Go back and look whether what you entered is complete.</p>",
         StatusCode::FORBIDDEN => "<p>Start from <a href=\"/\">this node's own pages</a>.</p>",
+        StatusCode::SERVICE_UNAVAILABLE => {
+            "<p>Look at <a href=\"/\">the state of the grid</a>: a server that is needed is away or \
+             busy. Wait until it is back, look whether your change was made, and try again if not.</p>"
+        }
+        StatusCode::BAD_GATEWAY => {
+            "<p>A server answered with something that can't be right, and it was not believed. Tell \
+             whoever runs it; <a href=\"/\">the state of the grid</a> names the servers.</p>"
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            "<p>Go back and send less at a time, or use more than one directory.</p>"
+        }
         _ => return None,
     })
 }
@@ -247,6 +258,14 @@ mod tests {
             let body = axum::body::to_bytes(response.into_body(), 1 << 16).await;
             let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
             assert_eq!(body.split('\n').next(), Some(expected), "{accept}");
+        }
+    }
+
+    #[test]
+    fn each_failure_that_a_person_can_meet_has_advice() {
+        for status in [400, 403, 404, 409, 410, 413, 500, 502, 503] {
+            let advice = advice(StatusCode::from_u16(status).unwrap());
+            assert!(advice.is_some(), "{status}");
         }
     }
 
