@@ -3,7 +3,7 @@
 //! Fresh memory for every segment costs about as much as hashing it: the kernel clears each page, and
 //! the allocator gives large pieces back at once, or keeps them for one thread.
 //!
-//! **Invariants:** a buffer that is taken belongs to the taker alone; no more than [`MOST_BYTES`] are
+//! **Invariants:** a buffer that is taken belongs to the taker alone; no more than 24 MiB are
 //! kept that nobody uses.
 
 use bytes::{Bytes, BytesMut};
