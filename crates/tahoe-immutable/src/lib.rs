@@ -45,6 +45,7 @@ mod download;
 mod error;
 mod events;
 mod happiness;
+mod padding;
 mod parameters;
 mod status;
 mod upload;

@@ -6,6 +6,7 @@
 //! That halves what is hashed.
 
 use super::share::{Block, Corruption, Share};
+use crate::padding::without_padding;
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -92,13 +93,8 @@ impl DecodedSegment {
     /// The pieces of the ciphertext, without the padding.
     fn ciphertext(&self) -> Vec<&[u8]> {
         let range = &self.found.range;
-        let mut rest = usize::try_from(range.end - range.start).expect("a segment fits in memory");
-        let pieces = self.primary.iter().map(|block| {
-            let piece = &block[..rest.min(block.len())];
-            rest -= piece.len();
-            piece
-        });
-        pieces.collect()
+        let length = usize::try_from(range.end - range.start).expect("a segment fits in memory");
+        without_padding(self.primary.iter().map(|block| &block[..]), length)
     }
 
     fn padding_is_zero(&self) -> bool {
@@ -115,6 +111,7 @@ impl DecodedSegment {
     ) -> Decoded {
         let blocks = &self.found.blocks;
         let genuine = blocks.iter().all(|(_, block)| block.segment_hash == hash);
+        // Some program may have padded with something else; its blocks are right by their own hashes.
         if genuine && self.padding_is_zero() {
             return Decoded::Verified(self.decipher(key));
         }
@@ -128,7 +125,6 @@ impl DecodedSegment {
         if !bad.is_empty() {
             Decoded::BadBlocks { good, bad }
         } else if genuine {
-            // Padded with something else, by a program that wanted it so.
             Decoded::Verified(self.decipher(key))
         } else {
             Decoded::BadCiphertext

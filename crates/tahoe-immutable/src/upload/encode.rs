@@ -10,6 +10,7 @@
 
 use super::UploadError;
 use super::receiver::Plaintext;
+use crate::padding::without_padding;
 use bytes::BytesMut;
 use std::fs::File;
 use std::io::Read as _;
@@ -207,17 +208,6 @@ fn hash_batch(batch: &Batch, places: &[Range<usize>]) -> (Vec<Vec<Hash>>, Vec<Ha
     let of_share = |share| hashes.iter().skip(share).step_by(shares.len());
     let block_hashes = (0..shares.len()).map(|share| of_share(share).copied().collect());
     (block_hashes.collect(), segment_hashes)
-}
-
-/// The first `length` bytes of the pieces.
-fn without_padding<'a>(pieces: impl Iterator<Item = &'a [u8]>, length: usize) -> Vec<&'a [u8]> {
-    let mut rest = length;
-    let used = pieces.map(|piece| {
-        let used = &piece[..rest.min(piece.len())];
-        rest -= used.len();
-        used
-    });
-    used.collect()
 }
 
 fn segment_size(geometry: &SegmentGeometry, segment: u64) -> usize {

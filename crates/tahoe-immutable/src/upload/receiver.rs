@@ -210,9 +210,10 @@ impl Receiver {
     async fn spool_pending(&mut self) -> Result<(), UploadError> {
         let next = tahoe_buffers::take(0, BATCH_SIZE);
         let batch = std::mem::replace(&mut self.pending, next);
-        let (file, hasher, batch) = match self.written().await? {
-            Some(spool) => (Some(spool.file), spool.hasher, tahoe_buffers::lend(batch)),
-            None => (None, self.new_hasher(), tahoe_buffers::lend(batch)),
+        let batch = tahoe_buffers::lend(batch);
+        let (file, hasher) = match self.written().await? {
+            Some(spool) => (Some(spool.file), spool.hasher),
+            None => (None, self.new_hasher()),
         };
         let hashing = match hasher {
             Some(mut hasher) => {
