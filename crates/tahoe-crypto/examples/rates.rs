@@ -16,7 +16,7 @@ fn main() {
     for count in [4, 6, 8, 12, 16] {
         let blocks: Vec<&[u8]> = data.chunks_exact(BLOCK_BYTES / count).collect();
         report(&format!("the same of {count} blocks at once"), || {
-            black_box(hash::blocks(&blocks));
+            black_box(hash::blocks_and_segments(&blocks, &[]));
         });
     }
     report_keys();

@@ -77,19 +77,8 @@ pub fn block(data: &[u8]) -> Hash {
     tagged(BLOCK_TAG, data)
 }
 
-/// Hashes several blocks at the same time. The more of similar length there are the less time each
-/// takes, up to 16.
-pub fn blocks(blocks: &[&[u8]]) -> Vec<Hash> {
-    blocks_and_segments(blocks, &[]).0
-}
-
-/// Hashes several segments' ciphertext, as [`blocks`] does blocks.
-pub fn ciphertext_segments(segments: &[&[u8]]) -> Vec<Hash> {
-    let segments: Vec<Vec<&[u8]>> = segments.iter().map(|segment| vec![*segment]).collect();
-    blocks_and_segments(&[], &segments).1
-}
-
-/// Hashes blocks, and segments' ciphertext given in pieces, all at the same time.
+/// Hashes blocks, and segments' ciphertext given in pieces, all at the same time. The more of similar
+/// length there are the less time each takes, up to 16.
 pub fn blocks_and_segments(blocks: &[&[u8]], segments: &[Vec<&[u8]>]) -> (Vec<Hash>, Vec<Hash>) {
     let prefixes = [BLOCK_TAG, CIPHERTEXT_SEGMENT_TAG].map(netstring::encode);
     let [of_blocks, of_segments] = &prefixes;
@@ -135,10 +124,14 @@ mod tests {
     fn several_values_are_hashed_as_one_by_one() {
         let data: Vec<u8> = (0..3000_u32).map(|i| i.to_le_bytes()[0]).collect();
         let values: Vec<&[u8]> = (0..20).map(|i| &data[i..i + i * 140]).collect();
-        let expected: Vec<Hash> = values.iter().map(|value| block(value)).collect();
-        assert_eq!(blocks(&values), expected);
-        let expected: Vec<Hash> = values.iter().map(|v| ciphertext_segment(v)).collect();
-        assert_eq!(ciphertext_segments(&values), expected);
-        assert!(blocks(&[]).is_empty());
+        let segments: Vec<Vec<&[u8]>> = values
+            .iter()
+            .map(|value| <[&[u8]; 2]>::from(value.split_at(value.len() / 2)).to_vec())
+            .collect();
+        let of_blocks: Vec<Hash> = values.iter().map(|value| block(value)).collect();
+        let of_segments: Vec<Hash> = values.iter().map(|v| ciphertext_segment(v)).collect();
+        let hashes = blocks_and_segments(&values, &segments);
+        assert_eq!(hashes, (of_blocks, of_segments));
+        assert_eq!(blocks_and_segments(&[], &[]), (Vec::new(), Vec::new()));
     }
 }
