@@ -50,7 +50,7 @@ impl Default for TransferLimits {
             download_memory: 128 << 20,
             open_files: 32,
             ready_keys: ReadyKeys {
-                at_first: 64,
+                at_first: 8,
                 most: 256,
             },
         }

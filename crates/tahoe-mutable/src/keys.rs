@@ -1,7 +1,7 @@
 //! RSA keys made ahead of need.
 //!
 //! Making one takes tens of milliseconds of processor time. Threads of low priority keep some ready,
-//! so that creating a file usually costs none; the more are used at once, the more are kept.
+//! so that creating a file usually costs none; the more were missing once, the more are kept.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,13 +14,15 @@ use tahoe_tasks::CpuPool;
 const NICENESS: i32 = 19;
 /// Threads that make keys, so that a stock that was used up at once is soon there again.
 const MAKERS: usize = 2;
+/// How many more keys are kept for each that was asked for when none was ready.
+const MORE_FOR_EACH_MISSING: usize = 2;
 
 /// How many keys are kept ready; each takes about three kilobytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadyKeys {
-    /// Until more are needed: a node that never makes a mutable file needn't make many keys.
+    /// Until more are needed: a node that hardly makes mutable files needn't make many keys.
     pub at_first: usize,
-    /// The stock doubles each time half of it has been taken, up to this.
+    /// The stock grows with each key that wasn't ready when it was asked for, up to this.
     pub most: usize,
 }
 
@@ -106,8 +108,8 @@ impl Drop for RsaKeyPool {
 impl Stock {
     fn take(&mut self, most: usize) -> Option<RsaPrivateKey> {
         let key = self.keys.pop_front();
-        if self.keys.len() <= self.wanted / 2 {
-            self.wanted = self.wanted.max(1).saturating_mul(2).min(most);
+        if key.is_none() {
+            self.wanted = self.wanted.saturating_add(MORE_FOR_EACH_MISSING).min(most);
         }
         key
     }
@@ -187,9 +189,10 @@ mod tests {
         let pool = RsaKeyPool::start(wanted, Vec::new()).unwrap();
         filled(&pool, 2).await;
         let first = pool.take(&cpu).await.unwrap();
-        filled(&pool, 4).await;
         let second = pool.take(&cpu).await.unwrap();
         assert_ne!(first.as_pkcs8_der(), second.as_pkcs8_der());
+        filled(&pool, 2).await;
+        assert_eq!(pool.shared.lock().wanted, 2, "none was missing");
         while pool.shared.lock().wanted < 5 {
             pool.take(&cpu).await.unwrap();
         }

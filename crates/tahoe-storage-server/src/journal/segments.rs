@@ -37,9 +37,12 @@ struct Shared {
     layout: Layout,
     directory: PathBuf,
     state: Mutex<State>,
-    /// Something in the state is different: a batch is written, a segment is full or empty, a
-    /// change has been carried out, everything is to end.
+    /// A commit may go on: a batch is written, a segment is empty or needs nothing more to become
+    /// so, everything is to end.
     changed: Condvar,
+    /// The thread that makes checkpoints has something to do: a segment is full, everything is to
+    /// end. It isn't woken by each commit.
+    filled: Condvar,
     next_large: AtomicU64,
     /// Whether a thread makes the checkpoints; else a commit that needs one makes it itself.
     has_checkpointer: bool,
@@ -133,10 +136,15 @@ impl Pending<'_> {
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        state.segments[self.segment].unfinished -= 1;
+        let segment = &mut state.segments[self.segment];
+        segment.unfinished -= 1;
+        let can_be_emptied = segment.full && segment.unfinished == 0;
         state.broken |= !self.done;
+        let broken = state.broken;
         drop(state);
-        self.shared.changed.notify_all();
+        if can_be_emptied || broken {
+            self.shared.changed.notify_all();
+        }
     }
 }
 
@@ -156,6 +164,7 @@ impl Journal {
             directory,
             state: Mutex::default(),
             changed: Condvar::new(),
+            filled: Condvar::new(),
             next_large: AtomicU64::new(0),
             has_checkpointer: checkpoints,
         });
@@ -270,6 +279,7 @@ impl Journal {
     fn stop(&self) {
         self.shared.lock().stopping = true;
         self.shared.changed.notify_all();
+        self.shared.filled.notify_all();
         let thread = self.checkpointer.lock();
         let thread = thread.unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
@@ -379,6 +389,9 @@ impl Shared {
         }
         state.writing = false;
         self.changed.notify_all();
+        if state.segments.iter().any(|segment| segment.full) {
+            self.filled.notify_all();
+        }
         state
     }
 
@@ -490,7 +503,7 @@ impl Shared {
                 continue;
             }
             let (woken, timeout) = self
-                .changed
+                .filled
                 .wait_timeout(state, IDLE_TIME)
                 .unwrap_or_else(PoisonError::into_inner);
             state = woken;
