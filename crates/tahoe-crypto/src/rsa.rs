@@ -53,8 +53,16 @@ pub struct RsaPublicKey {
 
 impl RsaPrivateKey {
     /// Makes a fresh key with the system's randomness; takes tens of milliseconds of processor time.
+    ///
+    /// The key has signed once already: that proves that its halves belong together, and what the
+    /// library prepares for the first signature of a key (a millisecond) is there.
     pub fn generate() -> Result<Self, RsaError> {
-        Self::new(KeyPair::generate(KeySize::Rsa2048).map_err(|_| RsaError::LibraryFailed)?)
+        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| RsaError::LibraryFailed)?;
+        let key = Self::new(pair)?;
+        let signature = key.sign(b"")?;
+        let verified = key.public_key()?.verify(b"", &signature);
+        verified.map_err(|_| RsaError::LibraryFailed)?;
+        Ok(key)
     }
 
     /// Reads PKCS #8 or, as older tools write it, PKCS #1 DER.

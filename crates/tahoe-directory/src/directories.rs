@@ -10,7 +10,7 @@ use crate::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tahoe_caps::{MutableFormat, MutableWriteCap};
-use tahoe_crypto::{RsaPrivateKey, WriteKey};
+use tahoe_crypto::RsaPrivateKey;
 use tahoe_mutable::Contents;
 
 /// Directories on the grid. Clones share everything.
@@ -162,13 +162,9 @@ impl Directories {
         key: Option<RsaPrivateKey>,
         children: Children,
     ) -> Result<Directory, DirectoryError> {
-        // Whether the children fit doesn't depend on the key.
-        let any = Access::Write(WriteKey::from_bytes([0; 16]));
-        let same = children.clone();
-        self.0.world.pool.run(move || pack(same, &any)).await?;
         let contents = move |cap: &MutableWriteCap| {
             let packed = pack(children, &Access::Write(cap.write_key.clone()));
-            Contents::from(packed.unwrap_or_default())
+            packed.map(Contents::from).map_err(DirectoryError::from)
         };
         let created = self.0.world.mutable.create_with(format, key, contents);
         Ok(Directory::writable(created.await?))

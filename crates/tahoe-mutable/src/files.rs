@@ -88,23 +88,27 @@ impl MutableFiles {
         contents: impl Into<Contents>,
     ) -> Result<MutableWriteCap, PublishError> {
         let contents = contents.into();
-        self.create_with(format, key, move |_| contents).await
+        self.create_with(format, key, move |_| Ok(contents)).await
     }
 
     /// As [`Self::create`], for contents that depend on the file's capability; they are made on the
-    /// pool.
-    pub async fn create_with(
+    /// pool. If they can't be made, nothing is stored.
+    pub async fn create_with<E: From<PublishError> + Send + 'static>(
         &self,
         format: MutableFormat,
         key: Option<RsaPrivateKey>,
-        contents: impl FnOnce(&MutableWriteCap) -> Contents + Send + 'static,
-    ) -> Result<MutableWriteCap, PublishError> {
+        contents: impl FnOnce(&MutableWriteCap) -> Result<Contents, E> + Send + 'static,
+    ) -> Result<MutableWriteCap, E> {
         let core = &self.core;
         let key = match key {
             Some(key) => key,
-            None => core.keys.take(&core.pool).await?,
+            None => core
+                .keys
+                .take(&core.pool)
+                .await
+                .map_err(PublishError::from)?,
         };
-        let public_key = key.public_key()?;
+        let public_key = key.public_key().map_err(PublishError::from)?;
         let cap = MutableWriteCap {
             format,
             write_key: key.write_key(),
@@ -112,7 +116,7 @@ impl MutableFiles {
         };
         let writer = Writer::new(core, &cap, Arc::new(key), public_key);
         let of = cap.clone();
-        let contents = core.pool.run(move || contents(&of)).await;
+        let contents = core.pool.run(move || contents(&of)).await?;
         let _lock = core.locks.lock(writer.verify_cap.storage_index).await;
         writer.write_new(contents).await?;
         Ok(cap)

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tahoe_caps::MutableFormat;
-use tahoe_crypto::hash::Hash;
+use tahoe_crypto::hash::{self, Hash};
 use tahoe_crypto::{AesCtr, ReadKey, RsaPrivateKey, RsaPublicKey};
 use tahoe_share::mutable::{
     MdmfHeader, MutableGeometry, MutableHeader, MutableLayoutError, SdmfHeader, ShareParts,
-    mdmf_signed_prefix, mutable_block_hash, sdmf_signed_prefix,
+    mdmf_signed_prefix, sdmf_signed_prefix,
 };
 use tahoe_share::{HashTree, mutable_share_hash_chain};
 use tahoe_storage_api::{ShareNumber, WriteVector};
@@ -18,6 +18,11 @@ use tahoe_storage_api::{ShareNumber, WriteVector};
 use crate::contents::Contents;
 use crate::error::PublishError;
 use crate::version::ShareHeader;
+
+/// Most segments that are encoded as one piece of work.
+const SEGMENTS_AT_ONCE: u64 = 16;
+/// Bytes of all blocks of a piece, unless a single segment has more.
+const PIECE_LENGTH: u64 = 4 << 20;
 
 /// The plaintext of some neighbouring segments: new bytes, and old ones around them that fill the
 /// first and the last segment.
@@ -90,17 +95,8 @@ pub(crate) struct Draft {
     pub(crate) old_leaves: Vec<Vec<Hash>>,
 }
 
-/// Whether the blocks of all shares are hashed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hashing {
-    /// All of them.
-    All,
-    /// None: they were hashed before.
-    Nothing,
-}
-
 /// Blocks, with their salts in MDMF, of some segments one after the other, by share number.
-pub(crate) type Blocks = BTreeMap<ShareNumber, Vec<u8>>;
+pub(crate) type Blocks = BTreeMap<ShareNumber, Bytes>;
 
 impl Draft {
     /// Bytes of the written segments' blocks of all shares together.
@@ -118,53 +114,92 @@ impl Draft {
         self.geometry.encoding().shares_total()
     }
 
-    /// Enciphers and encodes some of the written segments; keeps the blocks of the wanted shares,
-    /// and hashes the blocks of all if that is asked for.
+    /// Of all shares.
+    pub(crate) fn share_numbers(&self) -> impl Iterator<Item = ShareNumber> + use<> {
+        let numbers = (0..=u8::MAX).take(self.shares_total().into());
+        numbers.map(ShareNumber)
+    }
+
+    /// The written segments, cut into pieces that are encoded and hashed at once.
+    pub(crate) fn pieces(&self) -> Result<Vec<Range<u64>>, PublishError> {
+        let Range { start, end } = self.segments;
+        let count = end.saturating_sub(start).max(1);
+        let length = (self.blocks_length()? / count).max(1);
+        let step = (PIECE_LENGTH / length).clamp(1, SEGMENTS_AT_ONCE);
+        let mut pieces = Vec::new();
+        let mut first = start;
+        while first < end {
+            let next = end.min(first + step);
+            pieces.push(first..next);
+            first = next;
+        }
+        Ok(pieces)
+    }
+
+    /// Enciphers and encodes some of the written segments, for these shares.
     pub(crate) fn encode(
         &self,
         segments: Range<u64>,
-        wanted: &BTreeSet<ShareNumber>,
-        hashing: Hashing,
-    ) -> Result<(Blocks, Vec<Vec<Hash>>), PublishError> {
+        shares: &BTreeSet<ShareNumber>,
+    ) -> Result<Blocks, PublishError> {
         let encoding = self.geometry.encoding();
         let (k, n) = (encoding.shares_needed(), encoding.shares_total());
         let encoder = zfec::Encoder::new(k, n).expect("both crates allow the same k and N");
-        let numbers: Vec<u8> = match hashing {
-            Hashing::All => (0..=u8::MAX).take(n.into()).collect(),
-            Hashing::Nothing => wanted.iter().map(|share| share.0).collect(),
-        };
-        let mut kept: Blocks = wanted
+        let numbers: Vec<u8> = shares.iter().map(|share| share.0).collect();
+        let ranges = self.stored_ranges(segments.clone())?;
+        let length = ranges.last().map_or(0, |last| last.end);
+        let mut stored: Vec<BytesMut> = numbers
             .iter()
-            .map(|share| (*share, Vec::with_capacity(self.kept_length(&segments))))
+            .map(|_| tahoe_buffers::take(length, 0))
             .collect();
-        let mut hashes = vec![Vec::new(); n.into()];
-        for segment in segments {
+        let mut ciphertext = Vec::new();
+        for (segment, range) in segments.zip(ranges) {
             let salt = self.salt_of(segment);
-            let blocks = self.encode_segment(&encoder, segment, &salt, &numbers)?;
-            let salt = (self.geometry.salt_length() > 0).then_some(salt);
-            for (number, block) in numbers.iter().zip(&blocks) {
-                if let (Hashing::All, Some(hashes)) =
-                    (hashing, hashes.get_mut(usize::from(*number)))
-                {
-                    hashes.push(mutable_block_hash(salt.as_ref(), block));
-                }
-                if let Some(kept) = kept.get_mut(&ShareNumber(*number)) {
-                    kept.extend(salt.iter().flatten());
-                    kept.extend_from_slice(block);
-                }
-            }
+            let block_size = self.encipher(segment, &salt, &mut ciphertext)?;
+            let own_salt = &salt[..range.len() - block_size];
+            let mut blocks: Vec<&mut [u8]> = stored
+                .iter_mut()
+                .map(|stored| {
+                    let (place, block) = stored[range.clone()].split_at_mut(own_salt.len());
+                    place.copy_from_slice(own_salt);
+                    block
+                })
+                .collect();
+            let primary: Vec<&[u8]> = ciphertext.chunks_exact(block_size).collect();
+            encoder
+                .encode(&primary, &numbers, &mut blocks)
+                .expect("all blocks of a segment have one length");
         }
-        Ok((kept, hashes))
+        let stored = stored.into_iter().map(tahoe_buffers::lend);
+        Ok(shares.iter().copied().zip(stored).collect())
     }
 
-    fn kept_length(&self, segments: &Range<u64>) -> usize {
-        let count = segments.end.saturating_sub(segments.start);
-        let block = self
-            .geometry
-            .block_size_of(segments.start)
-            .unwrap_or_default();
-        let length = count.saturating_mul(block + self.geometry.salt_length());
-        usize::try_from(length).unwrap_or_default()
+    /// Hashes blocks that [`Self::encode`] made of these segments: for each of its shares in turn,
+    /// one hash a segment.
+    pub(crate) fn hash(
+        &self,
+        segments: Range<u64>,
+        blocks: &Blocks,
+    ) -> Result<Vec<Vec<Hash>>, PublishError> {
+        let ranges = self.stored_ranges(segments)?;
+        let stored: Vec<&[u8]> = blocks
+            .values()
+            .flat_map(|stored| ranges.iter().map(|range| &stored[range.clone()]))
+            .collect();
+        // The salt is hashed before its block, as it is stored.
+        let (hashes, _) = hash::blocks_and_segments(&stored, &[]);
+        Ok(hashes.chunks(ranges.len()).map(<[Hash]>::to_vec).collect())
+    }
+
+    /// Where the salts and blocks of neighbouring segments lie, counted from the first one's.
+    fn stored_ranges(&self, segments: Range<u64>) -> Result<Vec<Range<usize>>, PublishError> {
+        let start = self.geometry.stored_range(segments.start)?.start;
+        let ranges = segments.map(|segment| {
+            let range = self.geometry.stored_range(segment)?;
+            let within = |at: u64| usize::try_from(at - start).expect("they fit in memory");
+            Ok(within(range.start)..within(range.end))
+        });
+        ranges.collect()
     }
 
     fn salt_of(&self, segment: u64) -> [u8; 16] {
@@ -173,31 +208,25 @@ impl Draft {
         *salt.expect("a salt was drawn for each segment")
     }
 
-    /// These blocks of one segment.
-    fn encode_segment(
+    /// Puts the ciphertext of a segment, with zeros up to k whole blocks, in place of what `buffer`
+    /// holds. Returns the size of a block.
+    fn encipher(
         &self,
-        encoder: &zfec::Encoder,
         segment: u64,
         salt: &[u8; 16],
-        numbers: &[u8],
-    ) -> Result<Vec<Vec<u8>>, PublishError> {
+        buffer: &mut Vec<u8>,
+    ) -> Result<usize, PublishError> {
         let range = self.geometry.segment_range(segment)?;
         let length = usize::try_from(range.end - range.start).expect("a segment fits in memory");
         let block_size = self.geometry.block_size_of(segment)?;
         let block_size = usize::try_from(block_size).expect("a block fits in memory");
         let needed = usize::from(self.geometry.encoding().shares_needed());
-        // What lies behind the segment's end stays zero, as the code wants it.
-        let mut padded = vec![0; block_size * needed];
-        let ciphertext = &mut padded[..length];
+        buffer.resize(block_size * needed, 0);
+        let (ciphertext, padding) = buffer.split_at_mut(length);
         self.plaintext.read_at(range.start, ciphertext)?;
         AesCtr::new(self.read_key.data_key(salt).as_bytes(), 0).apply(ciphertext);
-        let primary: Vec<&[u8]> = padded.chunks_exact(block_size).collect();
-        let mut blocks = vec![vec![0; block_size]; numbers.len()];
-        let mut outputs: Vec<&mut [u8]> = blocks.iter_mut().map(|block| &mut block[..]).collect();
-        encoder
-            .encode(&primary, numbers, &mut outputs)
-            .expect("all blocks of a segment have one length");
-        Ok(blocks)
+        padding.fill(0);
+        Ok(block_size)
     }
 
     /// Builds the hash trees over the old and the new blocks and signs the version.

@@ -7,7 +7,6 @@ mod send;
 mod waves;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,13 +22,10 @@ use crate::core::Core;
 use crate::error::PublishError;
 use crate::servermap::{KnownShare, Servermap, ServermapMode, WriterSecrets};
 
-use encode::Hashing;
 pub(crate) use encode::{Draft, Plaintext, SignedVersion};
 use plan::{Plan, Target};
 use send::{Message, Sent, ShareWrite};
 
-/// Segments that are encoded as one piece of work.
-const SEGMENTS_AT_ONCE: u64 = 16;
 /// Bytes that are sent in one message, unless a single share has more.
 const MESSAGE_SIZE: u64 = 16 << 20;
 /// Bytes of all shares of a version that are held in memory at once.
@@ -131,34 +127,32 @@ impl Publish<'_> {
         &self,
         draft: &Arc<Draft>,
     ) -> Result<(SignedVersion, EncodedShares), PublishError> {
-        let all: BTreeSet<ShareNumber> = (0..=u8::MAX)
-            .take(draft.shares_total().into())
-            .map(ShareNumber)
-            .collect();
-        let pieces = chunks(&draft.segments).map(|segments| {
+        let all: BTreeSet<ShareNumber> = draft.share_numbers().collect();
+        let pieces = draft.pieces()?.into_iter().map(|segments| {
             let (draft, all) = (Arc::clone(draft), all.clone());
             self.core.pool.run(move || {
-                let encoded = draft.encode(segments.clone(), &all, Hashing::All);
-                encoded.map(|encoded| (segments.start, encoded))
+                let blocks = draft.encode(segments.clone(), &all)?;
+                let hashes = draft.hash(segments.clone(), &blocks)?;
+                Ok::<_, PublishError>((segments.start, blocks, hashes))
             })
         });
         let pieces = try_join_all(pieces).await?;
         let mut leaves = vec![Vec::new(); draft.shares_total().into()];
         let mut blocks = Vec::new();
-        for (start, (kept, hashes)) in pieces {
+        for (start, stored, hashes) in pieces {
             for (leaves, hashes) in leaves.iter_mut().zip(hashes) {
                 leaves.extend(hashes);
             }
-            blocks.push((start, kept));
+            blocks.push((start, stored));
         }
         let signing = Arc::clone(draft);
         let version = self.core.pool.run(move || signing.sign(leaves)).await?;
         let mut shares = EncodedShares::new();
         for (number, sealed) in all.iter().zip(&version.shares) {
             let mut writes = vec![sealed.leading_write()];
-            for (start, kept) in &mut blocks {
-                let blocks = kept.remove(number).unwrap_or_default();
-                writes.push(sealed.block_write(*start, Bytes::from(blocks))?);
+            for (start, stored) in &blocks {
+                let stored = stored.get(number).cloned().unwrap_or_default();
+                writes.push(sealed.block_write(*start, stored)?);
             }
             writes.push(sealed.trailing_write());
             shares.insert(*number, writes);
@@ -324,14 +318,6 @@ impl Progress {
             }
         }
     }
-}
-
-fn chunks(segments: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
-    let Range { start, end } = *segments;
-    let step = usize::try_from(SEGMENTS_AT_ONCE).unwrap_or(1);
-    (start..end)
-        .step_by(step)
-        .map(move |first| first..end.min(first + SEGMENTS_AT_ONCE))
 }
 
 fn size_of(target: &Target, shares: &EncodedShares) -> u64 {

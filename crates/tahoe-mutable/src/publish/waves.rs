@@ -10,17 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tahoe_crypto::ServerId;
 use tahoe_crypto::hash::Hash;
 use tahoe_storage_api::{Server, ShareNumber};
 
-use super::encode::{Blocks, Draft, Hashing, SignedVersion};
+use super::encode::{Blocks, Draft, SignedVersion};
 use super::plan::{Expected, Plan};
 use super::send::{Message, Sent, ShareWrite};
-use super::{Progress, Publish, chunks};
+use super::{Progress, Publish};
 use crate::error::PublishError;
 
 /// Most shares that are written at a time.
@@ -43,14 +42,17 @@ impl Publish<'_> {
         &self,
         draft: &Arc<Draft>,
     ) -> Result<Vec<Vec<Hash>>, PublishError> {
-        let pieces = chunks(&draft.segments).map(|segments| {
-            let draft = Arc::clone(draft);
-            let encode = move || draft.encode(segments, &BTreeSet::new(), Hashing::All);
-            self.core.pool.run(encode)
+        let all: BTreeSet<ShareNumber> = draft.share_numbers().collect();
+        let pieces = draft.pieces()?.into_iter().map(|segments| {
+            let (draft, all) = (Arc::clone(draft), all.clone());
+            self.core.pool.run(move || {
+                let blocks = draft.encode(segments.clone(), &all)?;
+                draft.hash(segments, &blocks)
+            })
         });
         let mut pieces = stream::iter(pieces).buffered(ENCODINGS_AHEAD);
         let mut leaves = vec![Vec::new(); draft.shares_total().into()];
-        while let Some((_, hashes)) = pieces.try_next().await? {
+        while let Some(hashes) = pieces.try_next().await? {
             for (leaves, hashes) in leaves.iter_mut().zip(hashes) {
                 leaves.extend(hashes);
             }
@@ -100,9 +102,8 @@ impl Publish<'_> {
             let segments = first..end.min(first + SEGMENTS_IN_MESSAGE);
             let (encoding, numbers) = (Arc::clone(draft), wanted.clone());
             let range = segments.clone();
-            let encode = move || encoding.encode(range, &numbers, Hashing::Nothing);
-            let (blocks, _) = self.core.pool.run(encode).await?;
-            let blocks = shared(blocks);
+            let encode = move || encoding.encode(range, &numbers);
+            let blocks = self.core.pool.run(encode).await?;
             let is_last = segments.end == end;
             let messages = copies
                 .iter()
@@ -174,17 +175,12 @@ fn copies_of(wave: &[ShareNumber], todo: &Plan, progress: &Progress) -> Vec<Copy
     copies
 }
 
-fn shared(blocks: Blocks) -> BTreeMap<ShareNumber, Bytes> {
-    let blocks = blocks.into_iter();
-    blocks.map(|(n, blocks)| (n, Bytes::from(blocks))).collect()
-}
-
 /// The next message of a share: the header goes first, so that other writers notice, the hash tree
 /// last.
 fn message(
     copy: &Copy,
     version: &SignedVersion,
-    blocks: &BTreeMap<ShareNumber, Bytes>,
+    blocks: &Blocks,
     first_segment: u64,
     is_first: bool,
     is_last: bool,
