@@ -8,8 +8,7 @@ use crate::history::History;
 use crate::open_files::OpenFiles;
 use crate::statistics::Statistics;
 use crate::transfers::{Gates, TransferLimits};
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng as _};
+use rand::Rng;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -64,7 +63,7 @@ pub struct Surroundings {
     pub transport: Arc<dyn Transport>,
     /// What time it is.
     pub clock: WallClock,
-    /// Where upload secrets and salts are drawn from.
+    /// Where salts are drawn from.
     pub randomness: Box<dyn Rng + Send>,
     /// How many pieces of hashing, ciphering and coding may run at once.
     pub cpu_threads: NonZeroUsize,
@@ -117,7 +116,7 @@ impl Client {
         let Surroundings {
             transport,
             clock,
-            mut randomness,
+            randomness,
             cpu_threads,
             unused_keys,
         } = surroundings;
@@ -129,7 +128,6 @@ impl Client {
         tasks.spawn(Arc::clone(&statistics).sample_processor());
         let lease_master = config.lease_master.clone();
         let directory: Arc<dyn ServerDirectory> = Arc::clone(&broker) as _;
-        let salts = Box::new(StdRng::from_rng(&mut randomness));
         let keys = Arc::new(key_pool(config.limits.ready_keys, unused_keys));
         let history = Arc::new(History::default());
         let observer = mutable_observer(&history, &statistics, &clock);
@@ -139,14 +137,13 @@ impl Client {
             config.encoding.encoding(),
             pool.clone(),
             Arc::clone(&keys),
-            salts,
+            randomness,
             observer,
         );
         let uploader = Arc::new(Uploader::new(
             Arc::clone(&directory),
             lease_master.clone(),
             pool.clone(),
-            randomness,
         ));
         let downloader = Downloader::new(Arc::clone(&directory), pool.clone());
         let repairer = Repairer::new(

@@ -4,7 +4,7 @@
 //! renews the lease and one that cancels it. The peer part is the server's 20-byte tub id, also
 //! when the server is reached over HTTPS.
 
-use crate::hash;
+use crate::hash::{self, TaggedHasher};
 use crate::newtypes::secret_bytes;
 use crate::{StorageIndex, TubId, WriteKey};
 
@@ -73,6 +73,18 @@ impl LeaseMaster {
             renew: LeaseRenewSecret::from_bytes(renew),
             cancel: LeaseCancelSecret::from_bytes(cancel),
         }
+    }
+
+    /// Derives what proves to the server with this tub id that an upload is this client's, also
+    /// after the client was started again in the middle of it.
+    pub fn upload_secret(&self, storage_index: &StorageIndex, server: &TubId) -> UploadSecret {
+        let client = hash::tagged(self.as_bytes(), b"tahoe_rust_client_upload_secret_v1");
+        let file_tag = b"tahoe_rust_file_upload_secret_v1";
+        let file = hash::tagged_pair(file_tag, &client, storage_index.as_bytes());
+        let mut server_secret = TaggedHasher::new(b"tahoe_rust_server_upload_secret_v1");
+        server_secret.update(&file);
+        server_secret.update(server.as_bytes());
+        UploadSecret::from_bytes(server_secret.finish_truncated())
     }
 
     /// Derives what leads to the secrets that renew a file's leases.

@@ -9,8 +9,6 @@
 )]
 
 use bytes::Bytes;
-use rand::SeedableRng as _;
-use rand::rngs::StdRng;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -63,8 +61,7 @@ async fn main() {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let pool = CpuPool::new(threads);
     let master = LeaseMaster::from_bytes([0; 32]);
-    let randomness = StdRng::seed_from_u64(0);
-    let uploader = Uploader::new(Arc::clone(&servers) as _, master, pool.clone(), randomness);
+    let uploader = Uploader::new(Arc::clone(&servers) as _, master, pool.clone());
     let parameters =
         UploadParameters::new(EncodingParameters::new(k, n).unwrap(), 1, 1 << 20).unwrap();
     println!(

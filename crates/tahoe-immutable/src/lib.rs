@@ -13,7 +13,6 @@
 //! # let store = Arc::new(MemoryStore::default());
 //! # let server = test_server(0, store.version().await?, store);
 //! # let servers = Arc::new(FixedServers::new([server]));
-//! # let randomness = rand::make_rng::<rand::rngs::StdRng>();
 //! # let master = LeaseMaster::from_bytes([0; 32]);
 //! let pool = CpuPool::new(NonZeroUsize::new(2).unwrap());
 //! let parameters = UploadParameters::new(EncodingParameters::new(3, 10)?, 1, 1 << 20)?;
@@ -21,7 +20,7 @@
 //!
 //! let mut receiver = Receiver::new(parameters, key, std::env::temp_dir(), pool.clone());
 //! receiver.write(vec![7; 100].into()).await?;
-//! let uploader = Uploader::new(servers.clone(), master, pool.clone(), randomness);
+//! let uploader = Uploader::new(servers.clone(), master, pool.clone());
 //! let status = Arc::new(UploadStatus::default());
 //! let stored = uploader.upload(receiver.finish().await?, &status).await?;
 //!

@@ -235,11 +235,23 @@ impl Executor<'_> {
 
     /// Undoes a preparation.
     pub(crate) fn give_up(&self, prepared: Prepared<'_>) {
-        for path in prepared.temporary.iter().flatten() {
-            self.discard(path);
+        let storage_index = &prepared.change.storage_index;
+        for ((share, action), new) in prepared.change.shares.iter().zip(prepared.temporary) {
+            match (action, new) {
+                (Action::Create(_), Some(path)) => self.discard(&path),
+                (Action::Edit(_), _) => self.release(&self.layout.share(storage_index, *share)),
+                _ => {}
+            }
         }
-        let bucket = self.layout.bucket(&prepared.change.storage_index);
-        self.disk.remove_if_empty(&bucket);
+        self.disk
+            .remove_if_empty(&self.layout.bucket(storage_index));
+    }
+
+    fn release(&self, path: &Path) {
+        match self.disk.open_file(path) {
+            Ok(file) => self.disk.release(&file),
+            Err(error) => tracing::warn!(%error, "a share keeps room that it doesn't need"),
+        }
     }
 
     /// Carries out a change again that may have been carried out before, wholly or in part.

@@ -4,6 +4,7 @@
 //! operation before it happens: it can record it, so that a crash can be simulated at every point,
 //! or make it fail.
 
+use crate::space::DiskSpace;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
@@ -134,7 +135,8 @@ impl Disk {
             .map_err(failed("resize", path))
     }
 
-    /// Sets room aside so that the file can grow to `length` bytes; it doesn't grow yet.
+    /// Sets room aside so that the file can grow to `length` bytes; it doesn't grow yet. If there
+    /// isn't that much, none is taken.
     ///
     /// Where the file system can't do that, nothing happens.
     pub(crate) fn reserve(&self, file: &OpenFile, length: u64) -> Result<(), StorageError> {
@@ -145,13 +147,31 @@ impl Disk {
             let Some(growth) = length.checked_sub(old_length).filter(|growth| *growth > 0) else {
                 return Ok(());
             };
+            // The file system would take what is left of the disk before it says that it's too little.
+            if growth > DiskSpace::of(path, 0)?.free_for_nonroot {
+                return Err(rustix::io::Errno::NOSPC.into());
+            }
             let mode = rustix::fs::FallocateFlags::KEEP_SIZE;
             match rustix::fs::fallocate(&file.file, mode, old_length, growth) {
                 Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
-                result => result.map_err(io::Error::from),
+                Err(error) => {
+                    self.release(file);
+                    Err(error.into())
+                }
+                Ok(()) => Ok(()),
             }
         };
         reserve().map_err(failed("reserve room for", path))
+    }
+
+    /// Gives back the room that was set aside behind the end of a file.
+    pub(crate) fn release(&self, file: &OpenFile) {
+        let measured = file.file.metadata();
+        let measured = measured.map_err(failed("measure", &file.path));
+        let released = measured.and_then(|measured| self.set_length(file, measured.len()));
+        if let Err(error) = released {
+            tracing::warn!(%error, "a share keeps room that it doesn't need");
+        }
     }
 
     /// Waits until the file's contents are on the disk.

@@ -1,7 +1,7 @@
 //! Changes of mutable slots.
 
 use crate::change::{Action, Change};
-use crate::containers::{Container, MutableEditor, NewLease, NoRoomForLease};
+use crate::containers::{Container, Edit, MutableEditor, NewLease, NoRoomForLease};
 use crate::disk::failed;
 use crate::handles::{clip, read_exact};
 use crate::leases::LEASE_OWNER;
@@ -119,6 +119,7 @@ impl Store {
         let space = self.available_space();
         let mut actions = Vec::new();
         let mut leased = Ok(());
+        let mut unsent = 0;
         for (share, vectors) in &change.vectors {
             let exists = files.contains(share);
             if vectors.new_length == Some(0) {
@@ -127,10 +128,11 @@ impl Store {
                 }
                 continue;
             }
-            let mut editor = if exists {
+            let (mut editor, old_length) = if exists {
                 self.edit_slot(storage_index, *share)?
             } else {
-                MutableEditor::create(tub_id, secrets.write_enabler.clone())
+                let write_enabler = secrets.write_enabler.clone();
+                (MutableEditor::create(tub_id, write_enabler), 0)
             };
             for write in &vectors.writes {
                 editor.write(write.offset, &write.data);
@@ -142,11 +144,16 @@ impl Store {
             // gets one.
             leased = leased.and_then(|()| editor.add_or_renew_lease(&lease, space));
             let edits = editor.into_edits();
+            unsent += unsent_growth(&edits, old_length);
             if !exists {
                 actions.push((*share, Action::Create(edits)));
             } else if !edits.is_empty() {
                 actions.push((*share, Action::Edit(edits)));
             }
+        }
+        // A few bytes far behind the end mustn't cost more than the server offers.
+        if unsent > space {
+            return Err(StorageError::NoSpace);
         }
         self.carry_out(&Change {
             storage_index: *storage_index,
@@ -155,15 +162,28 @@ impl Store {
         leased.map_err(|NoRoomForLease| StorageError::NoSpace)
     }
 
+    /// An editor of a share, and how long its file is.
     fn edit_slot(
         &self,
         storage_index: &StorageIndex,
         share: ShareNumber,
-    ) -> Result<MutableEditor, StorageError> {
+    ) -> Result<(MutableEditor, u64), StorageError> {
         let path = self.layout.share(storage_index, share);
         let file = File::open(&path).map_err(failed("open", &path))?;
-        MutableEditor::read(&file).map_err(|error| container_error(&path, error))
+        let length = file.metadata().map_err(failed("measure", &path))?.len();
+        let editor = MutableEditor::read(&file).map_err(|error| container_error(&path, error))?;
+        Ok((editor, length))
     }
+}
+
+/// By how much more than what is written edits make a file longer: holes.
+fn unsent_growth(edits: &[Edit], old_length: u64) -> u64 {
+    let end = edits.iter().map(Edit::end).max().unwrap_or(0);
+    let written = edits.iter().map(|edit| match edit {
+        Edit::Write { data, .. } => data.len() as u64,
+        Edit::Zero { .. } | Edit::Truncate { .. } => 0,
+    });
+    end.saturating_sub(old_length).saturating_sub(written.sum())
 }
 
 /// The share of a slot, open for reading.

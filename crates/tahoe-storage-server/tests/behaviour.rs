@@ -4,7 +4,7 @@ mod support;
 
 use bytes::Bytes;
 use std::collections::BTreeSet;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use support::TestStore;
@@ -295,6 +295,34 @@ async fn a_hole_larger_than_the_disk_is_refused_and_changes_nothing() {
     assert_eq!(std::fs::read(&path).unwrap(), before);
     assert_eq!(list(&store, ShareKind::Mutable, &SLOT).await, [0]);
     change_slot(&store, 0, 2, b"xyz").await.unwrap();
+}
+
+/// A few bytes far behind the end of a share don't take the disk, neither when they are refused nor
+/// of what the operator reserved.
+#[tokio::test]
+async fn a_hole_that_is_refused_takes_no_room() {
+    let store = TestStore::open().await;
+    change_slot(&store, 0, 0, b"data").await.unwrap();
+    let path = share_path(store.path(), &SLOT, 0);
+    let before = path.metadata().unwrap().blocks();
+    let free = store
+        .statistics()
+        .await
+        .unwrap()
+        .disk
+        .unwrap()
+        .free_for_nonroot;
+    let refused = change_slot(&store, 0, free * 2, b"far away").await;
+    assert!(matches!(refused, Err(StorageError::NoSpace)), "{refused:?}");
+    assert_eq!(path.metadata().unwrap().blocks(), before);
+
+    let store = TestStore::open_with(|config| config.reserved_space = u64::MAX).await;
+    change_slot(&store, 0, 0, b"data").await.unwrap();
+    change_slot(&store, 0, 4, &[7; 5000]).await.unwrap();
+    let refused = change_slot(&store, 0, 100_000, b"far away").await;
+    assert!(matches!(refused, Err(StorageError::NoSpace)), "{refused:?}");
+    let path = share_path(store.path(), &SLOT, 0);
+    assert!(path.metadata().unwrap().blocks() * 512 < 50_000);
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ impl Grid {
                 Arc::new(|_: &Arc<MutableStatus>| {}),
             ),
             immutable: Arc::new(Files {
-                uploader: Uploader::new(Arc::clone(&servers), master, pool.clone(), randomness()),
+                uploader: Uploader::new(Arc::clone(&servers), master, pool.clone()),
                 downloader: Downloader::new(servers, pool.clone()),
                 parameters,
                 pool: pool.clone(),

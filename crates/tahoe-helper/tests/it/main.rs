@@ -38,9 +38,8 @@ async fn one_server() -> Arc<FixedServers> {
 
 fn uploader(servers: &Arc<FixedServers>) -> Arc<Uploader> {
     let master = LeaseMaster::from_bytes([0; 32]);
-    let randomness = rand::make_rng::<rand::rngs::StdRng>();
     let servers = Arc::clone(servers) as _;
-    Arc::new(Uploader::new(servers, master, pool(), randomness))
+    Arc::new(Uploader::new(servers, master, pool()))
 }
 
 fn service(folder: &Path, servers: &Arc<FixedServers>) -> HelperService {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tahoe_crypto::StorageIndex;
 use tahoe_storage_api::ShareNumber;
 use tahoe_tasks::BackgroundTasks;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
 /// How long a server may take to forget an unfinished share.
@@ -16,17 +17,25 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(15);
 const MOST_ABORTS: usize = 64;
 
 /// The shares of one upload that aren't complete; they are aborted when this is dropped.
+///
+/// The next upload of the same file waits for that: to a server it would be the same upload.
 #[derive(Debug)]
 pub(super) struct Unfinished {
     storage_index: StorageIndex,
+    turn: Option<OwnedMutexGuard<()>>,
     shares: Vec<AllocatedShare>,
     aborts: BackgroundTasks,
 }
 
 impl Unfinished {
-    pub(super) fn new(storage_index: StorageIndex, aborts: BackgroundTasks) -> Self {
+    pub(super) fn new(
+        storage_index: StorageIndex,
+        turn: OwnedMutexGuard<()>,
+        aborts: BackgroundTasks,
+    ) -> Self {
         Self {
             storage_index,
+            turn: Some(turn),
             shares: Vec::new(),
             aborts,
         }
@@ -52,8 +61,11 @@ impl Drop for Unfinished {
         if shares.is_empty() {
             return;
         }
-        self.aborts
-            .spawn(MOST_ABORTS, abort_shares(self.storage_index, shares));
+        let (storage_index, turn) = (self.storage_index, self.turn.take());
+        self.aborts.spawn(MOST_ABORTS, async move {
+            abort_shares(storage_index, shares).await;
+            drop(turn);
+        });
     }
 }
 

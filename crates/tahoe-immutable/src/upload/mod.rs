@@ -22,14 +22,13 @@ use crate::parameters::UploadParameters;
 use crate::status::{UploadStage, UploadStatus};
 use abandoned::Unfinished;
 use bytes::Bytes;
-use rand::Rng;
 use receiver::Plaintext;
 use select::Completeness;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tahoe_caps::{ChkReadCap, LiteralCap};
-use tahoe_crypto::{ImmutableReadKey, LeaseMaster, ServerId, StorageIndex, UploadSecret};
+use tahoe_crypto::{ImmutableReadKey, LeaseMaster, ServerId, StorageIndex};
 use tahoe_share::SegmentGeometry;
 use tahoe_share::immutable::ShareLayout;
 use tahoe_storage_api::{ServerDirectory, ShareNumber};
@@ -49,7 +48,6 @@ pub struct Uploader {
     servers: Arc<dyn ServerDirectory>,
     lease_master: LeaseMaster,
     pool: CpuPool,
-    randomness: Mutex<Box<dyn Rng + Send>>,
     aborts: BackgroundTasks,
     turns: Turns,
 }
@@ -84,18 +82,16 @@ impl std::fmt::Debug for Uploader {
 }
 
 impl Uploader {
-    /// Makes an uploader to these servers; upload secrets are drawn from `randomness`.
+    /// Makes an uploader to these servers.
     pub fn new(
         servers: Arc<dyn ServerDirectory>,
         lease_master: LeaseMaster,
         pool: CpuPool,
-        randomness: impl Rng + Send + 'static,
     ) -> Self {
         Self {
             servers,
             lease_master,
             pool,
-            randomness: Mutex::new(Box::new(randomness)),
             aborts: BackgroundTasks::default(),
             turns: Turns::default(),
         }
@@ -179,17 +175,15 @@ impl Uploader {
             Some(block) => layout.size_with(block),
         };
         // Servers refuse a second upload of shares that they are waiting for.
-        let _turn = self.turns.take(work.storage_index).await;
+        let turn = self.turns.take(work.storage_index).await;
 
         status.enter(UploadStage::SelectingServers);
-        let mut unfinished = Unfinished::new(work.storage_index, self.aborts.clone());
-        let upload_secret = || self.draw_upload_secret();
+        let mut unfinished = Unfinished::new(work.storage_index, turn, self.aborts.clone());
         let request = select::Request {
             storage_index: work.storage_index,
             parameters: work.parameters,
             share_size,
             lease_master: &self.lease_master,
-            upload_secret: &upload_secret,
             spoilt: &work.spoilt,
             completeness: work.completeness,
         };
@@ -221,13 +215,5 @@ impl Uploader {
             selection_time,
             pushed,
         })
-    }
-
-    fn draw_upload_secret(&self) -> UploadSecret {
-        let mut secret = [0; UploadSecret::LENGTH];
-        let mut randomness = self.randomness.lock();
-        let randomness = randomness.as_mut().unwrap_or_else(|e| e.get_mut());
-        randomness.fill_bytes(&mut secret);
-        UploadSecret::from_bytes(secret)
     }
 }

@@ -29,8 +29,6 @@ pub(super) struct Request<'a> {
     /// Size of every share in bytes.
     pub(super) share_size: u64,
     pub(super) lease_master: &'a LeaseMaster,
-    /// Draws an upload secret.
-    pub(super) upload_secret: &'a (dyn Fn() -> UploadSecret + Sync),
     /// Copies of shares that are known to be no good: they count as missing.
     pub(super) spoilt: &'a BTreeSet<(ServerId, ShareNumber)>,
     /// When the selection is good enough.
@@ -180,7 +178,9 @@ impl<'a> Selector<'a> {
             lease: request
                 .lease_master
                 .lease_secrets(&request.storage_index, &server.tub_id),
-            upload_secret: (request.upload_secret)(),
+            upload_secret: request
+                .lease_master
+                .upload_secret(&request.storage_index, &server.tub_id),
             server,
         });
         let numbers = 0..request.parameters.shares_total();

@@ -2,8 +2,6 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::try_join_all;
-use rand::SeedableRng as _;
-use rand::rngs::StdRng;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -73,6 +71,9 @@ pub(crate) async fn read(file: &File, range: Range<u64>) -> Result<Bytes, Downlo
     Ok(bytes.freeze())
 }
 
+/// The lease master of the client whose uploader and checker a grid has.
+pub(crate) const MASTER: [u8; 32] = [7; 32];
+
 impl Grid {
     pub(crate) async fn new(count: u8) -> Self {
         let stores = (0..count).map(|number| MemoryStore::new(TubId::from_bytes([number; 20])));
@@ -99,12 +100,11 @@ impl Grid {
         let pool = CpuPool::new(NonZeroUsize::new(2).unwrap());
         let servers = Arc::new(FixedServers::new(servers));
         let directory = tempfile::tempdir().unwrap();
-        let master = LeaseMaster::from_bytes([7; 32]);
+        let master = LeaseMaster::from_bytes(MASTER);
         let uploader = Arc::new(Uploader::new(
             Arc::clone(&servers) as _,
             master.clone(),
             pool.clone(),
-            StdRng::seed_from_u64(1),
         ));
         let downloader = Downloader::new(Arc::clone(&servers) as _, pool.clone());
         Self {
@@ -123,6 +123,12 @@ impl Grid {
             uploader,
             directory,
         }
+    }
+
+    /// The uploader of another client, or of the same one after it was started again.
+    pub(crate) fn uploader_of(&self, master: [u8; 32]) -> Uploader {
+        let master = LeaseMaster::from_bytes(master);
+        Uploader::new(Arc::clone(&self.servers) as _, master, self.pool.clone())
     }
 
     pub(crate) fn receiver(&self, parameters: UploadParameters, key: KeySource) -> Receiver {

@@ -114,13 +114,7 @@ async fn populate(case: &Case, pool: &CpuPool) -> Vec<Arc<MemoryStore>> {
 }
 
 fn uploader(servers: Arc<InOrder>, pool: &CpuPool) -> Uploader {
-    let random = StdRng::seed_from_u64(1);
-    Uploader::new(
-        servers,
-        LeaseMaster::from_bytes([7; 32]),
-        pool.clone(),
-        random,
-    )
+    Uploader::new(servers, LeaseMaster::from_bytes([7; 32]), pool.clone())
 }
 
 /// The sentence and the figures, without the names around them.

@@ -1,6 +1,6 @@
 //! Uploads to servers that are gone, go, hang, are slow, full or read-only.
 
-use crate::grid::{Grid, content, parameters, read, test_id};
+use crate::grid::{Grid, MASTER, content, parameters, read, test_id};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -111,6 +111,35 @@ async fn too_many_servers_lost_on_the_way_end_the_upload() {
     assert!(text.starts_with(expected), "{text}");
     // The servers that are still there were told to forget their unfinished shares.
     assert_eq!(grid.unfinished_uploads(), 0);
+}
+
+/// A gateway that is killed tells no server to forget its shares. Once it is started again it goes
+/// on with them, as with an upload of its own.
+#[tokio::test(start_paused = true)]
+async fn what_a_killed_gateway_left_behind_is_taken_up_by_the_next() {
+    let grid = Grid::new(5).await;
+    for faulty in &grid.faults {
+        faulty.add(Fault::Vanish.on(Call::WriteShare).after(1));
+        faulty.add(Fault::Vanish.on(Call::AbortShare));
+    }
+    let data = content(SIZE);
+    let parameters = parameters(3, 5, 5, 1 << 20);
+    unhappy(grid.upload(parameters, &data).await);
+    grid.uploader.aborts_settled().await;
+    for faulty in &grid.faults {
+        faulty.heal();
+    }
+    let status = Arc::new(UploadStatus::default());
+
+    let stranger = grid.uploader_of([8; 32]);
+    let received = grid.receive(parameters, &data).await;
+    unhappy(stranger.upload(received, &status).await);
+
+    let next = grid.uploader_of(MASTER);
+    let received = grid.receive(parameters, &data).await;
+    let results = next.upload(received, &status).await.unwrap();
+    assert_eq!(results.pushed_shares, 5);
+    assert_readable(&grid, &results, &data).await;
 }
 
 #[tokio::test(start_paused = true)]
