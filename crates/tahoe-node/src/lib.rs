@@ -17,6 +17,7 @@ mod introducers;
 mod logs;
 mod named_furls;
 mod node;
+mod open_files;
 mod running_process;
 mod tub_address;
 mod tub_certificate;

@@ -22,6 +22,7 @@ use tahoe_storage_http::{ClientOptions, HttpStorageClient, Nurl, ServerHandle, S
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio_rustls::client::TlsStream;
 
 const INDEX: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
 /// So long that a client on a busy machine keeps within it.
@@ -266,7 +267,7 @@ async fn until_accepted(nurl: &Nurl, request: &Raw) -> u16 {
     }
 }
 
-async fn connect_patiently(nurl: &Nurl) -> tokio_rustls::client::TlsStream<TcpStream> {
+async fn connect_patiently(nurl: &Nurl) -> TlsStream<TcpStream> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let nurl = nurl.clone();
@@ -487,9 +488,9 @@ async fn connections_have_a_limit() {
     };
     let (_server, nurl) = start(Arc::new(MemoryStore::default()), limits).await;
     let held = [
-        connect(&nurl).await,
-        connect(&nurl).await,
-        connect(&nurl).await,
+        connect_as_client(&nurl).await,
+        connect_as_client(&nurl).await,
+        connect_as_client(&nurl).await,
     ];
     let mut refused = TcpStream::connect((nurl.host(), nurl.port()))
         .await
@@ -500,6 +501,53 @@ async fn connections_have_a_limit() {
     assert!(bytes.is_empty());
     drop(held);
     assert_eq!(until_accepted(&nurl, &version()).await, 200);
+}
+
+/// A connection over which a request of a client was answered.
+async fn connect_as_client(nurl: &Nurl) -> TlsStream<TcpStream> {
+    let mut stream = connect(nurl).await;
+    stream.write_all(&version().head("")).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.unwrap();
+    assert_eq!(status, *b"HTTP/1.1 200");
+    stream
+}
+
+/// Whoever doesn't know the swissnum keeps out nobody, whether it is silent or asks in vain.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_make_room_for_clients() {
+    let limits = ServerLimits {
+        most_connections: 3,
+        ..ServerLimits::default()
+    };
+    let (_server, nurl) = start(Arc::new(MemoryStore::default()), limits).await;
+    let mut client = connect_as_client(&nurl).await;
+    let mut strangers = Vec::new();
+    for _ in 0..10 {
+        let mut stranger = connect(&nurl).await;
+        let ask = version().without("Authorization").head("");
+        stranger.write_all(&ask).await.unwrap();
+        strangers.push(stranger);
+        strangers.push(connect(&nurl).await);
+    }
+    assert_eq!(version().send(&nurl).await.status, 200);
+    let mut end = Vec::new();
+    let closed = tokio::time::timeout(PATIENCE, strangers[0].read_to_end(&mut end));
+    drop(closed.await.expect("the oldest was closed"));
+    client
+        .write_all(&version().head("Connection: close\r\n"))
+        .await
+        .unwrap();
+    client.flush().await.unwrap();
+    let mut answers = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, client.read_to_end(&mut answers));
+    drop(read.await.expect("the client's connection is still served"));
+    let count = answers
+        .windows(12)
+        .filter(|bytes| bytes == b"HTTP/1.1 200")
+        .count();
+    assert_eq!(count, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -23,7 +23,7 @@ use crate::logs::Logs;
 use crate::named_furls::NamedFurlsError;
 use crate::tub_address::AddressError;
 use crate::unavailable::{UnavailableError, refuse_unavailable};
-use crate::unused_keys;
+use crate::{open_files, unused_keys};
 use exit_trigger::ExitTrigger;
 use foolscap::Tub;
 use std::net::SocketAddr;
@@ -167,7 +167,8 @@ impl Node {
         let logs = logs.map(|logs| logs.for_web(&token));
 
         let client = client::start(directory, &settings, &identity, version)?;
-        let storage = StorageServer::start(directory, &settings, &identity, version).await;
+        let files = open_files::allow_all();
+        let storage = StorageServer::start(directory, &settings, &identity, version, files).await;
         let storage = match storage {
             Ok(storage) => storage,
             Err(error) => {

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tahoe_storage_http::StorageHttpServer;
+use tahoe_tasks::{Stranger, Strangers};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,8 +18,9 @@ use tokio::time::{sleep, timeout};
 const DECISION_TIME: Duration = Duration::from_secs(30);
 /// How long to wait before looking again at a beginning that is too short to tell.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Most connections of one port that haven't shown yet what they speak, or are negotiating.
-const MAX_UNDECIDED: usize = 1000;
+/// Most connections of one port that haven't shown yet what they speak, or are negotiating; for one more
+/// the oldest is closed.
+pub(super) const MAX_UNDECIDED: usize = 1000;
 /// How long to wait before the next accept when the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -45,8 +47,12 @@ impl std::fmt::Debug for SharedPorts {
 }
 
 impl SharedPorts {
-    /// Accepts connections at these ports.
-    pub(super) fn start(listeners: Vec<TcpListener>, protocols: &Protocols) -> Self {
+    /// Accepts connections at these ports; so many of each may be undecided.
+    pub(super) fn start(
+        listeners: Vec<TcpListener>,
+        protocols: &Protocols,
+        most_undecided: usize,
+    ) -> Self {
         let (accepting, _) = watch::channel(true);
         let mut addresses = Vec::new();
         let mut tasks = JoinSet::new();
@@ -55,6 +61,7 @@ impl SharedPorts {
             let address = listener.local_addr().unwrap_or(unknown);
             addresses.push(address);
             let port = Port {
+                undecided: Strangers::new(most_undecided),
                 protocols: protocols.clone(),
                 description: Arc::from(format!("Listener on {address}")),
             };
@@ -80,6 +87,7 @@ impl SharedPorts {
 
 /// One port.
 struct Port {
+    undecided: Strangers,
     protocols: Protocols,
     description: Arc<str>,
 }
@@ -87,7 +95,6 @@ struct Port {
 impl Port {
     async fn accept(self, listener: TcpListener, mut accepting: watch::Receiver<bool>) {
         let mut connections = JoinSet::new();
-        let undecided = Arc::new(tokio::sync::Semaphore::new(MAX_UNDECIDED));
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -98,14 +105,11 @@ impl Port {
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let Ok(permit) = Arc::clone(&undecided).try_acquire_owned() else {
-                tracing::warn!("too many connections that say nothing: one is closed");
-                continue;
-            };
+            let stranger = self.undecided.admit();
             let protocols = self.protocols.clone();
             let description = Arc::clone(&self.description);
             connections.spawn(async move {
-                let served = protocols.serve(stream, &description, permit).await;
+                let served = protocols.serve(stream, &description, stranger).await;
                 served.unwrap_or_else(|error| tracing::debug!(%error, "connection not taken"));
             });
         }
@@ -119,14 +123,18 @@ impl Protocols {
         self,
         stream: TcpStream,
         description: &str,
-        undecided: tokio::sync::OwnedSemaphorePermit,
+        stranger: Stranger,
     ) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let decision = timeout(DECISION_TIME, is_foolscap(&stream)).await;
+        let decision = timeout(DECISION_TIME, is_foolscap(&stream));
+        let decision = tokio::select! {
+            decision = decision => decision,
+            () = stranger.must_go() => return Ok(()),
+        };
         let is_foolscap = decision.map_err(|_| io::ErrorKind::TimedOut)??;
         match self.https {
             Some(https) if !is_foolscap => {
-                drop(undecided);
+                drop(stranger);
                 https.serve_connection(stream).await;
                 Ok(())
             }
@@ -135,7 +143,10 @@ impl Protocols {
                 let handled = self
                     .tub
                     .handle_connection(Box::new(stream), &[], description);
-                handled.await.map_err(io::Error::other)
+                tokio::select! {
+                    handled = handled => handled.map_err(io::Error::other),
+                    () = stranger.must_go() => Ok(()),
+                }
             }
         }
     }

@@ -8,7 +8,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use tahoe_tasks::Stranger;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -22,11 +23,15 @@ const TLS_BUFFER: usize = 256 << 10;
 /// How much is read from the socket at once; TLS by itself would take a record at a time.
 const READ_BUFFER: usize = 64 << 10;
 
-/// Serves requests until the connection ends or the server shuts down.
-pub(crate) async fn serve<S>(state: Arc<ServerState>, stream: S)
+/// Who is at the other end: a stranger until its first request with the swissnum.
+pub(super) type Peer = Mutex<Option<Stranger>>;
+
+/// Serves requests until the connection ends, must make room for others or the server shuts down.
+pub(crate) async fn serve<S>(state: Arc<ServerState>, stranger: Stranger, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let mut must_go = pin!(stranger.must_go());
     let mut phase = state.watch_phase();
     let stream = StallGuard::new(
         BufReader::with_capacity(READ_BUFFER, stream),
@@ -42,12 +47,14 @@ where
             Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => return tracing::debug!("TLS handshake timed out"),
         },
+        () = must_go.as_mut() => return,
         _ = phase.wait_for(|phase| *phase > Phase::Running) => return,
     };
     let header_timeout = state.limits.header_timeout;
+    let peer = Arc::new(Peer::new(Some(stranger)));
     let service = service_fn(move |request| {
-        let state = Arc::clone(&state);
-        async move { Ok::<_, Infallible>(handle(state, request).await) }
+        let (state, peer) = (Arc::clone(&state), Arc::clone(&peer));
+        async move { Ok::<_, Infallible>(handle(state, &peer, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -59,6 +66,7 @@ where
     let mut connection = pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return log_end(ended),
+        () = must_go => return,
         _ = phase.wait_for(|phase| *phase > Phase::Running) => {}
     }
     connection.as_mut().graceful_shutdown();

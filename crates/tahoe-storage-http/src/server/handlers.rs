@@ -5,6 +5,7 @@
 //! refused before the call has any effect.
 
 use super::ServerState;
+use super::connection::Peer;
 use super::refusal::Refusal;
 use super::request::RequestBody;
 use super::response::{self, ResponseBody, ShareBody, ShareSource};
@@ -18,7 +19,7 @@ use http::header::{CONTENT_RANGE, HeaderValue, RANGE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use tahoe_crypto::StorageIndex;
 use tahoe_storage_api::{
     ReadTestWrite, ShareKind, ShareRange, SlotSecrets, StorageError, StorageService, WriteProgress,
@@ -40,13 +41,18 @@ const MOST_DRAINED: u64 = 64 << 20;
 /// Answers one request.
 pub(crate) async fn handle(
     state: Arc<ServerState>,
+    peer: &Peer,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
     let (parts, incoming) = request.into_parts();
     let pace = Pace::start(state.limits.silence_timeout, state.limits.minimum_rate);
     let mut body = RequestBody::new(incoming, pace);
     let response = match authorize(&state, &parts) {
-        Ok(route) => answer(&state, route, &parts, &mut body).await,
+        Ok(route) => {
+            // Now it is a client.
+            peer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            answer(&state, route, &parts, &mut body).await
+        }
         Err(refusal) => refusal.response(),
     };
     body.drain(MOST_DRAINED).await;

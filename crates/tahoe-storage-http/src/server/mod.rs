@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tahoe_storage_api::{StorageError, StorageService};
+use tahoe_tasks::Strangers;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -25,13 +26,16 @@ use tokio_rustls::TlsAcceptor;
 
 /// Memory for changes of slots is counted in units of this many bytes.
 const MEMORY_UNIT: usize = 1024;
+/// How long a connection that was told to go may take.
+const GOING_TIME: Duration = Duration::from_secs(1);
 /// How long to wait before the next accept when the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a server allows its clients.
 #[derive(Debug, Clone)]
 pub struct ServerLimits {
-    /// Connections at the same time; further ones are closed at once.
+    /// Connections at the same time. For one more, the oldest whose client hasn't shown that it knows
+    /// the swissnum is closed; if there is none, the new one is.
     pub most_connections: usize,
     /// Changes and writes that the service carries out at the same time; others wait.
     pub most_calls: usize,
@@ -79,6 +83,7 @@ pub(crate) struct ServerState {
     pub(crate) limits: ServerLimits,
     tls: TlsAcceptor,
     connections: Arc<Semaphore>,
+    strangers: Strangers,
     calls: Arc<Semaphore>,
     memory: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
@@ -118,6 +123,7 @@ impl StorageHttpServer {
             authorization: authorization_header(swissnum),
             tls: TlsAcceptor::from(Arc::clone(tls.config())),
             connections: Arc::new(Semaphore::new(limits.most_connections)),
+            strangers: Strangers::new(limits.most_connections),
             calls: Arc::new(Semaphore::new(limits.most_calls)),
             memory: Arc::new(Semaphore::new(memory.div_ceil(MEMORY_UNIT))),
             phase: watch::Sender::new(Phase::Running),
@@ -136,11 +142,11 @@ impl StorageHttpServer {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Ok(permit) = Arc::clone(&self.state.connections).try_acquire_owned() else {
-            tracing::warn!("too many connections: one is closed");
-            return;
+        let Some(permit) = self.state.place().await else {
+            return tracing::warn!("too many connections of clients: one is closed");
         };
-        connection::serve(Arc::clone(&self.state), stream).await;
+        let stranger = self.state.strangers.admit();
+        connection::serve(Arc::clone(&self.state), stranger, stream).await;
         drop(permit);
     }
 
@@ -227,6 +233,20 @@ impl ServerState {
                 Err(_) => std::future::pending().await,
             },
         }
+    }
+
+    /// A place for one more connection.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        let connections = Arc::clone(&self.connections);
+        if let Ok(free) = Arc::clone(&connections).try_acquire_owned() {
+            return Some(free);
+        }
+        if !self.strangers.make_room() {
+            return None;
+        }
+        // It goes at once.
+        let place = tokio::time::timeout(GOING_TIME, connections.acquire_owned());
+        place.await.ok()?.ok()
     }
 
     /// Waits until there is memory for a change of that many bytes.
