@@ -5,6 +5,7 @@
 //! introducer. Everything listens on 127.0.0.1 only, on ports of our own choosing.
 //!
 //! - [`Node`]: create, configure, start, stop, kill, pause; its web API, log and memory.
+//! - [`DriveGrid`]: a shared drive.
 //! - [`ShareFile`]: share files on a server's disk: find, copy, corrupt, delete.
 //! - [`SocksProxy`]: stands in for Tor's. [`MailboxServer`]: where invitations meet.
 //! - [`Proxy`]: stands between a client and a storage server and tampers with what passes.
@@ -26,6 +27,7 @@
 //! ```
 
 mod certificate;
+mod drive;
 mod entry;
 mod grid;
 pub mod http;
@@ -40,6 +42,7 @@ mod share_files;
 mod socks;
 mod tls_server;
 
+pub use drive::{DriveGrid, handed_out, wait_for_drive};
 pub use entry::ServerEntry;
 pub use grid::{Encoding, Grid, write_servers};
 pub use mailbox::{Inviter, MailboxServer};

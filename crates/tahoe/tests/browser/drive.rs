@@ -2,46 +2,20 @@
 
 use crate::ours;
 use crate::page::Page;
-use tahoe_test_support::{Node, sample, wait_until, write_servers};
+use tahoe_test_support::{DriveGrid, Node, sample, wait_until};
 
-const SHARES: [&str; 3] = ["--shares-needed=1", "--shares-happy=1", "--shares-total=1"];
-
-/// A vdrive server, a storage server, and two gateways that may change the drive.
+/// A drive and two gateways that may change it.
 struct Drive {
-    folder: tempfile::TempDir,
-    vdrive: Node,
-    _server: Node,
     one: Node,
     other: Node,
+    grid: DriveGrid,
 }
 
 impl Drive {
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let program = ours();
-        let mut vdrive = Node::create_service(&program, &at("vdrive"), &["create-vdrive"]);
-        let mut server = Node::create_server(&program, &at("server"));
-        vdrive.start();
-        server.start();
-        let furl = std::fs::read_to_string(vdrive.directory().join("vdrive.furl")).unwrap();
-        let [one, other] = ["one", "other"].map(|name| {
-            let mut node = Node::create_gateway(&program, &at(name), &SHARES);
-            write_servers(&node, &[server.server_entry()]);
-            node.set("client", "vdrive.furl", furl.trim());
-            node.start();
-            node.wait_for_servers(1);
-            let what = "the drive is connected";
-            wait_until(what, || node.request("GET", "/vdrive/", b"").status == 200);
-            node
-        });
-        Self {
-            folder,
-            vdrive,
-            _server: server,
-            one,
-            other,
-        }
+        let grid = DriveGrid::start(&ours());
+        let [one, other] = ["one", "other"].map(|name| grid.writer(name));
+        Self { one, other, grid }
     }
 }
 
@@ -181,10 +155,10 @@ fn a_page_shows_what_others_change() {
     assert!(page.shown().contains("“10.txt” deleted."));
 
     // Without the drive's server, the page says so, and what it shows; and when it is back.
-    drive.vdrive.stop();
+    drive.grid.vdrive.stop();
     page.wait_for_text("The vdrive server isn't connected");
     page.inspect("drive-old");
-    drive.vdrive.start();
+    drive.grid.vdrive.start();
     page.wait_for("document.querySelector('#state').innerText == ''");
     wait_until("the other node is connected again", || {
         let put = drive.other.request("PUT", "/vdrive/60.txt", b"again");
@@ -199,7 +173,7 @@ fn a_page_shows_what_others_change() {
 #[test]
 fn a_dropped_folder_appears_at_another_node() {
     let drive = Drive::start();
-    let album = drive.folder.path().join("album");
+    let album = drive.grid.folder().join("album");
     std::fs::create_dir_all(album.join("sea/deep")).unwrap();
     for number in 0..20 {
         let name = format!("sea/wave {number}.dat");

@@ -4,14 +4,14 @@ use crate::ours;
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use tahoe_test_support::http::{Request, Response};
-use tahoe_test_support::{Node, Output, PATIENCE, wait_until, write_servers};
+use tahoe_test_support::{
+    DriveGrid, Node, Output, PATIENCE, handed_out, wait_for_drive, wait_until,
+};
 
 /// As many as must have shares of a file by default.
 const CLIENTS: usize = 7;
-const SHARES: [&str; 3] = ["--shares-needed=1", "--shares-happy=1", "--shares-total=1"];
 const FORM: &str = "multipart/form-data; boundary=edge";
 
 /// Sends a form as a browser does; a field `file` is a file called `hello.txt`.
@@ -51,14 +51,6 @@ fn is_old(node: &Node, path: &str) -> bool {
     answer.header("x-tahoe-old-since").is_some()
 }
 
-/// Reads a secret that a running node has written for others.
-fn handed_out(node: &Node, name: &str) -> String {
-    let path = node.directory().join(name);
-    let mode = path.metadata().unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600, "{name}");
-    std::fs::read_to_string(path).unwrap()
-}
-
 #[test]
 fn the_first_day() {
     let folder = tempfile::tempdir().unwrap();
@@ -81,10 +73,7 @@ fn the_first_day() {
         .for_each(|client| client.wait_for_servers(CLIENTS));
     let [one, other] = [&clients[0], &clients[1]];
     for client in [one, other] {
-        let what = "the drive is connected";
-        wait_until(what, || {
-            client.request("GET", "/vdrive/", b"").status == 200
-        });
+        wait_for_drive(client, "/vdrive/");
     }
 
     let status = page(one, "/");
@@ -134,51 +123,25 @@ fn the_first_day() {
     wait_until("at the other node", || names(other, "/vdrive/").len() == 2);
 }
 
-/// A vdrive server by itself, a storage server, a gateway that may change the drive, and one that may
-/// only read it and knows it by a name.
+/// A gateway that may change a drive, and one that may only read it and knows it by a name.
 struct Drive {
-    folder: tempfile::TempDir,
-    _nodes: [Node; 2],
     writer: Node,
     reader: Node,
+    grid: DriveGrid,
 }
 
 impl Drive {
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let program = ours();
-        let mut vdrive = Node::create_service(&program, &at("vdrive"), &["create-vdrive"]);
-        let mut server = Node::create_server(&program, &at("server"));
-        vdrive.start();
-        server.start();
-        let gateway = |name| {
-            let node = Node::create_gateway(&program, &at(name), &SHARES);
-            write_servers(&node, &[server.server_entry()]);
-            node
-        };
-        let [mut writer, mut reader] = ["writer", "reader"].map(gateway);
-        let furl = handed_out(&vdrive, "vdrive.furl");
-        writer.set("client", "vdrive.furl", furl.trim());
-        let furl = handed_out(&vdrive, "vdrive-readonly.furl");
-        let list = format!("vdrives:\n  team:\n    furl: '{}'\n", furl.trim());
-        reader.write_file("private/vdrives.yaml", list);
-        for (node, drive) in [(&mut writer, "/vdrive/"), (&mut reader, "/vdrives/team/")] {
-            node.start();
-            node.wait_for_servers(1);
-            let what = "the drive is connected";
-            wait_until(what, || node.request("GET", drive, b"").status == 200);
-        }
+        let grid = DriveGrid::start(&ours());
         Self {
-            folder,
-            _nodes: [vdrive, server],
-            writer,
-            reader,
+            writer: grid.writer("writer"),
+            reader: grid.reader("reader", "team"),
+            grid,
         }
     }
 
     fn path(&self) -> &Path {
-        self.folder.path()
+        self.grid.folder()
     }
 
     fn run(&self, node: &Node, arguments: &[&str]) -> Output {
