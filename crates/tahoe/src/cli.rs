@@ -83,6 +83,8 @@ pub(crate) enum Command {
     Cp(commands::cp::Cp),
     Backup(commands::backup::Backup),
     Unlink(commands::unlink::Unlink),
+    Trash(commands::trash::Trash),
+    Restore(commands::restore::Restore),
     /// The same as unlink
     #[command(hide = true)]
     Rm(commands::unlink::Unlink),

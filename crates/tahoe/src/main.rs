@@ -6,6 +6,7 @@
 mod aliases;
 mod cli;
 mod commands;
+mod dates;
 mod error;
 mod file_store;
 mod http;
@@ -112,6 +113,8 @@ fn run(cli: Cli, output: Output) -> Result {
         Some(Command::Cp(command)) => command.run(&context),
         Some(Command::Backup(command)) => command.run(&context),
         Some(Command::Unlink(command)) => command.run(&context),
+        Some(Command::Trash(command)) => command.run(&context),
+        Some(Command::Restore(command)) => command.run(&context),
         Some(Command::Rm(command)) => command.run_as_rm(&context),
         Some(Command::Mv(command)) => command.run(&context),
         Some(Command::Ln(command)) => command.run(&context),

@@ -122,6 +122,27 @@ pub(crate) fn python_repr(bytes: &[u8]) -> String {
     out
 }
 
+/// JSON of which a terminal takes nothing for a command: all but ASCII is escaped.
+pub(crate) fn ascii_json(value: &serde_json::Value) -> String {
+    let mut out = String::new();
+    for c in value.to_string().chars() {
+        match c {
+            ' '..='~' => out.push(c),
+            _ => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    push_json_escape(&mut out, *unit);
+                }
+            }
+        }
+    }
+    out
+}
+
+fn push_json_escape(out: &mut String, unit: u16) {
+    // Writing to a String can't fail.
+    let _ = write!(out, "\\u{unit:04x}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +169,17 @@ mod tests {
         assert_eq!(quoted_if_needed("\"x\""), "'\"x\"'");
         assert_eq!(quoted_bytes_if_needed(b"URI:CHK:x"), "URI:CHK:x");
         assert_eq!(quoted_bytes_if_needed(b"\xff$\n"), "b\"\\xff\\$\n\"");
+    }
+
+    #[test]
+    fn json_is_ascii() {
+        let value = serde_json::json!({"a\n": "é\u{9b}\u{1f600}"});
+        let text = ascii_json(&value);
+        assert_eq!(text, r#"{"a\n":"\u00e9\u009b\ud83d\ude00"}"#);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            value
+        );
     }
 
     #[test]

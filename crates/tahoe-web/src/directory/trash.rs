@@ -48,17 +48,20 @@ pub(super) async fn answer(call: &Call, directory: &AnyDirectory) -> Result<Resp
     })
 }
 
-/// Restores what `trash=` says, or the last that had the name of `name=`.
+/// Restores what `trash=` says, perhaps as `name=`, or the last that had the name of `name=`, perhaps
+/// as `to_name=`.
 pub(super) async fn restore(
     directory: &AnyDirectory,
     args: &Args,
 ) -> Result<&'static str, WebError> {
     let drive = in_drive(directory, "restore")?;
-    let name = text_argument(args, "name")?;
-    let name = name.map(|name| ChildName::new(&name));
-    let (trashed, name) = match (number(args, "trash")?, name) {
+    let name_of = |argument| {
+        let name = text_argument(args, argument)?;
+        Ok::<_, WebError>(name.map(|name| ChildName::new(&name)))
+    };
+    let (trashed, name) = match (number(args, "trash")?, name_of("name")?) {
         (Some(id), name) => (Trashed::Id(id), name),
-        (None, Some(name)) => (Trashed::LastOf(name), None),
+        (None, Some(name)) => (Trashed::LastOf(name), name_of("to_name")?),
         (None, None) => {
             let text = "restore requires trash= or name=";
             return Err(WebError::text(StatusCode::BAD_REQUEST, text));

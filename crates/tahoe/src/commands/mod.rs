@@ -25,9 +25,11 @@ pub(crate) mod mkdir;
 pub(crate) mod mv;
 mod node_directory;
 pub(crate) mod put;
+pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod stats;
 pub(crate) mod status;
+pub(crate) mod trash;
 pub(crate) mod unlink;
 pub(crate) mod webopen;
 

@@ -287,6 +287,107 @@ fn programs_restore_what_was_removed() {
     assert_eq!(grid.status, 400);
 }
 
+#[test]
+fn commands_restore_what_was_removed() {
+    let drive = Drive::start();
+    let put = |text: &str, path: &str| {
+        std::fs::write(drive.path().join("file"), text).unwrap();
+        drive.well(&["put", "file", &format!("vdrive:{path}")]);
+    };
+    assert_eq!(drive.well(&["trash"]), "");
+    put("one", "notes");
+    put("two", "notes");
+    put("waves", "photos/sea é");
+    drive.well(&["unlink", "vdrive:photos/sea é"]);
+    drive.well(&["unlink", "vdrive:photos"]);
+
+    // The last removed first; each by its id.
+    let list = |path: &str| -> Vec<Vec<String>> {
+        let lines = drive.well(&["trash", path]);
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
+        lines.lines().map(words).collect()
+    };
+    let listed = list("vdrive:");
+    let ends: Vec<_> = listed
+        .iter()
+        .map(|words| words[words.len() - 2..].join(" "))
+        .collect();
+    assert_eq!(ends, ["WHERE NAME", "here photos/", "sea é", "here notes"]);
+    assert!(listed[2].contains(&"elsewhere".to_owned()));
+    let json = drive.well(&["trash", "--json"]);
+    assert!(json.is_ascii());
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let ids = |items: &Value| -> Vec<String> {
+        let items = items["trash"].as_array().unwrap();
+        items.iter().map(|item| item["trash"].to_string()).collect()
+    };
+    let ids = ids(&json);
+    assert_eq!(json["trash"][1]["name"], "sea é");
+    assert!(listed[1..].iter().map(|words| &words[0]).eq(&ids));
+
+    // By name, with all that was in it, and its trash.
+    let missing = drive.run(&drive.writer, &["trash", "vdrive:photos"]);
+    assert!(missing.code == 1 && missing.stderr.contains("No such directory"));
+    assert_eq!(drive.well(&["restore", "vdrive:photos/"]), "OK\n");
+    assert_eq!(list("vdrive:photos")[1][0], ids[1]);
+    drive.well(&["restore", "vdrive:photos/sea é"]);
+    assert_eq!(drive.well(&["get", "vdrive:photos/sea é"]), "waves");
+
+    // Nothing is replaced.
+    let fails = |arguments: &[&str], said: &str| {
+        let output = drive.run(&drive.writer, arguments);
+        assert!(
+            output.code == 1 && output.stderr.contains(said),
+            "{output:?}"
+        );
+    };
+    fails(&["restore", "vdrive:notes"], "--as");
+    drive.well(&["restore", "--as", "old notes", "vdrive:notes"]);
+    assert_eq!(drive.well(&["get", "vdrive:old notes"]), "one");
+    fails(&["restore", "vdrive:notes"], "tahoe trash");
+    drive.well(&["unlink", "vdrive:photos/sea é"]);
+    let id = &list("vdrive:")[1][0];
+    fails(&["restore", "--id", id, "vdrive:notes"], "another name");
+    drive.well(&["restore", "--id", id, "vdrive:"]);
+    assert_eq!(drive.well(&["get", "vdrive:sea é"]), "waves");
+    drive.well(&["unlink", "vdrive:sea é"]);
+    let id = &list("vdrive:")[1][0];
+    drive.well(&["restore", "--id", id, "vdrive:photos/waves"]);
+    assert_eq!(drive.well(&["ls", "vdrive:photos"]), "waves\n");
+    fails(&["restore", "--id", id, "vdrive:again"], "tahoe trash");
+
+    fails(&["restore", "vdrive:"], "a path must be given");
+    let both = drive.run(&drive.writer, &["restore", "--id=1", "--as=x", "vdrive:x"]);
+    assert!(
+        both.code == 1 && both.stdout.contains("cannot be used with"),
+        "{both:?}"
+    );
+    drive.well(&["create-alias", "mine"]);
+    fails(&["trash", "mine:"], "only possible in a shared drive");
+    fails(&["restore", "mine:x"], "only possible in a shared drive");
+    for arguments in [["trash", "team@vdrive:"], ["restore", "team@vdrive:notes"]] {
+        let refused = drive.run(&drive.reader, &arguments);
+        assert_eq!(refused.code, 1, "{refused:?}");
+    }
+}
+
+#[test]
+fn the_trash_is_listed_page_by_page() {
+    const REMOVED: usize = 450;
+    let drive = Drive::start();
+    for number in 0..=REMOVED {
+        let put = drive
+            .writer
+            .request("PUT", "/vdrive/name?t=uri", b"URI:LIT:aa");
+        assert_eq!(put.status, 200, "{number}: {}", put.text());
+    }
+    let json: Value = serde_json::from_str(&drive.well(&["trash", "--json"])).unwrap();
+    let ids = json["trash"].as_array().unwrap().iter();
+    let ids: Vec<u64> = ids.map(|item| item["trash"].as_u64().unwrap()).collect();
+    assert!(ids.len() == REMOVED && ids.is_sorted_by(|one, next| one > next));
+    assert_eq!(drive.well(&["trash"]).lines().count(), 1 + REMOVED);
+}
+
 /// Asks to be told of changes, until the answer has this text; returns what still comes.
 fn listen(node: &Node, path: &str, header: &str, expected: &str) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", node.web_port())).unwrap();

@@ -1,15 +1,10 @@
 //! The table that `tahoe ls` prints: columns as narrow as their contents allow.
 
+use crate::dates::Clock;
 use crate::objects::{GridObject, ObjectKind};
 use crate::quote::quoted_if_needed;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Dates before this many seconds ago are shown with their year.
-const OLD_SECONDS: f64 = 6.0 * 30.0 * 24.0 * 3600.0;
 
 /// What is shown besides the names.
 #[derive(Debug, Clone, Copy)]
@@ -86,41 +81,6 @@ fn creation_time(object: &GridObject) -> Option<f64> {
     link.or(told)
 }
 
-/// The time and the time zone.
-struct Clock {
-    now_seconds: f64,
-    zone: TimeZone,
-}
-
-impl Clock {
-    fn now() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        Self {
-            now_seconds: now.unwrap_or_default().as_secs_f64(),
-            zone: TimeZone::system(),
-        }
-    }
-
-    fn date(&self, seconds: Option<f64>) -> String {
-        let Some(seconds) = seconds else {
-            return "-".to_owned();
-        };
-        let format = match self.now_seconds - seconds > OLD_SECONDS {
-            true => "%b %d  %Y",
-            false => "%b %d %H:%M",
-        };
-        #[expect(clippy::cast_possible_truncation, reason = "a float's cast saturates")]
-        let whole = seconds.floor() as i64;
-        match Timestamp::from_second(whole) {
-            Ok(time) => time
-                .to_zoned(self.zone.clone())
-                .strftime(format)
-                .to_string(),
-            Err(_) => "?".to_owned(),
-        }
-    }
-}
-
 /// Joins cells so that columns line up: to the right, but capabilities and lone columns to the left.
 fn align(rows: Vec<Vec<String>>) -> Vec<String> {
     let mut widths = Vec::new();
@@ -161,17 +121,5 @@ mod tests {
             ["10   a URI:x", " 7 äbc -"]
         );
         assert!(rows(&[]).is_empty());
-    }
-
-    #[test]
-    fn dates() {
-        let clock = Clock {
-            now_seconds: 1_700_000_000.0,
-            zone: TimeZone::UTC,
-        };
-        assert_eq!(clock.date(None), "-");
-        assert_eq!(clock.date(Some(1_699_999_999.5)), "Nov 14 22:13");
-        assert_eq!(clock.date(Some(1_600_000_000.0)), "Sep 13  2020");
-        assert_eq!(clock.date(Some(1e300)), "?");
     }
 }
