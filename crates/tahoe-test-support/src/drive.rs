@@ -86,7 +86,9 @@ impl DriveGrid {
 /// Waits until a gateway is connected to the server of a drive, which is at this path.
 pub fn wait_for_drive(node: &Node, path: &str) {
     let what = format!("{} is connected to {path}", node.directory().display());
-    wait_until(&what, || node.request("GET", path, b"").status == 200);
+    // The page would say that it isn't.
+    let listing = format!("{path}?t=json");
+    wait_until(&what, || node.request("GET", &listing, b"").status == 200);
 }
 
 /// Reads a secret that a running node has written for others.

@@ -6,6 +6,7 @@
 //!
 //! - [`Node`]: create, configure, start, stop, kill, pause; its web API, log and memory.
 //! - [`DriveGrid`]: a shared drive.
+//! - [`Postgres`]: a database server, of Debian's package.
 //! - [`ShareFile`]: share files on a server's disk: find, copy, corrupt, delete.
 //! - [`SocksProxy`]: stands in for Tor's. [`MailboxServer`]: where invitations meet.
 //! - [`Proxy`]: stands between a client and a storage server and tampers with what passes.
@@ -34,6 +35,7 @@ pub mod http;
 mod mailbox;
 mod node;
 mod ports;
+mod postgres;
 mod process;
 mod program;
 mod proxy;
@@ -48,6 +50,7 @@ pub use grid::{Encoding, Grid, write_servers};
 pub use mailbox::{Inviter, MailboxServer};
 pub use node::Node;
 pub use ports::free_port;
+pub use postgres::Postgres;
 pub use program::{Output, Program, oracle_python};
 pub use proxy::{Action, Proxy, Request};
 pub use sample::{Random, sample, sample_reader};

@@ -1,13 +1,13 @@
 //! Clients that change a few entries while the server is killed again and again: nothing that was
 //! acknowledged is lost, and each entry's history is that of one register.
 
-use crate::postgres::Postgres;
 use crate::processes::ServerProcess;
 use crate::support::{Client, metadata, name, patient, set};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tahoe_test_support::Postgres;
 use tahoe_vdrive::{Directory, Drive, DriveError, RemoveMode, Replace, Target, Version};
 
 const CLIENTS: usize = 20;

@@ -34,13 +34,13 @@ fn submit(node: &Node, path: &str, fields: &[(&str, &str)]) -> Response {
     answer.unwrap_or_else(|error| panic!("POST {path}: {error}"))
 }
 
-fn page(node: &Node, path: &str) -> String {
+pub(crate) fn page(node: &Node, path: &str) -> String {
     let answer = node.request("GET", path, b"");
     assert_eq!(answer.status, 200, "GET {path}: {}", answer.text());
     answer.text()
 }
 
-fn names(node: &Node, path: &str) -> Vec<String> {
+pub(crate) fn names(node: &Node, path: &str) -> Vec<String> {
     let json = node.request("GET", &format!("{path}?t=json"), b"").json();
     let children = json[1]["children"].as_object().unwrap();
     children.keys().cloned().collect()
@@ -389,7 +389,7 @@ fn the_trash_is_listed_page_by_page() {
 }
 
 /// Asks to be told of changes, until the answer has this text; returns what still comes.
-fn listen(node: &Node, path: &str, header: &str, expected: &str) -> TcpStream {
+pub(crate) fn listen(node: &Node, path: &str, header: &str, expected: &str) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", node.web_port())).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let asked = format!("GET {path}?t=changes HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n");
@@ -398,7 +398,7 @@ fn listen(node: &Node, path: &str, header: &str, expected: &str) -> TcpStream {
     stream
 }
 
-fn hear(stream: &mut TcpStream, expected: &str) {
+pub(crate) fn hear(stream: &mut TcpStream, expected: &str) {
     let mut heard = Vec::new();
     let mut some = [0; 1024];
     while !String::from_utf8_lossy(&heard).contains(expected) {
