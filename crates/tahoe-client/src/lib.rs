@@ -39,8 +39,8 @@ pub use deep_check::{
 };
 pub use discovery::AnnouncementCaches;
 pub use drives::{
-    AnyChild, AnyDirectories, AnyDirectory, AnyDirectoryError, AnyListing, AnyNode, DriveDirectory,
-    Drives, Removal, Trash, Trashed, TrashedChild, UsedDrive,
+    AnyChild, AnyDirectories, AnyDirectory, AnyDirectoryError, AnyListing, AnyNode, DriveChanges,
+    DriveDirectory, DriveNews, Drives, Removal, Trash, Trashed, TrashedChild, UsedDrive,
 };
 pub use foolscap::Furl;
 pub use helper::HelperConnection;
@@ -67,5 +67,5 @@ pub use tahoe_mutable::{
 };
 pub use tahoe_share::EncodingParameters;
 pub use tahoe_storage_http::Nurl;
-pub use tahoe_vdrive::{Changes as DriveChanges, DriveError, DriveStatus};
+pub use tahoe_vdrive::{DriveError, DriveStatus};
 pub use transfers::{Download, Stored, TransferLimits, Upload};

@@ -8,6 +8,11 @@ note(rows());
 // same stay, with their focus, boxes and menus.
 export async function refresh() {
   const answer = await fetch(location.href);
+  if (answer.status === 404) {
+    // It was removed or moved: the node's own page says so, and where to look.
+    location.reload();
+    return new Promise(() => {});
+  }
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const next = page.getElementById("listing");
   if (!next) throw new Error("The list can't be read any more. Load the page again.");

@@ -20,6 +20,8 @@ pub(crate) struct WebError {
     status: StatusCode,
     shape: Shape,
     text: String,
+    /// What may help, if more is known than the status says.
+    advice: Option<Html>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,7 @@ impl WebError {
             status,
             shape: Shape::Text,
             text: text.into(),
+            advice: None,
         }
     }
 
@@ -58,6 +61,7 @@ impl WebError {
             status,
             shape: Shape::Page { title },
             text: text.into(),
+            advice: None,
         }
     }
 
@@ -67,13 +71,20 @@ impl WebError {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             shape: Shape::Failure { class },
             text: text.into(),
+            advice: None,
         }
+    }
+
+    /// The same for a person with this advice.
+    pub(crate) fn advising(mut self, advice: Option<Html>) -> Self {
+        self.advice = advice;
+        self
     }
 
     /// The same said while the path is walked, which is a page.
     pub(crate) fn into_page(self) -> Self {
         match self.shape {
-            Shape::Text => Self::page(self.status, "Error", self.text),
+            Shape::Text => Self::page(self.status, "Error", self.text).advising(self.advice),
             Shape::Page { .. } | Shape::Failure { .. } | Shape::NotAllowed { .. } => self,
         }
     }
@@ -99,6 +110,7 @@ impl WebError {
                 status: StatusCode::METHOD_NOT_ALLOWED,
                 shape: Shape::NotAllowed { allowed },
                 text: format!("A POST isn't possible here, only {allowed}."),
+                advice: None,
             };
         }
         Self::page(
@@ -110,18 +122,12 @@ impl WebError {
 
     /// The answer, for a request with these headers.
     pub(crate) fn into_response(self, request: &HeaderMap) -> Response {
-        let is_for_a_person = is_for_a_person(request);
-        let page = match is_for_a_person {
-            true => page_for_people,
-            false if wants_html(request) => page_for_programs,
-            false => sentence,
-        };
-        match self.shape {
-            Shape::Text if is_for_a_person => page(self.status, "Error", &self.text),
+        match &self.shape {
+            Shape::Text if is_for_a_person(request) => self.shown(request, "Error"),
             Shape::Text => response::error_text(self.status, self.text),
-            Shape::Page { title } => page(self.status, &title, &self.text),
+            Shape::Page { title } => self.shown(request, title),
             Shape::NotAllowed { allowed } => {
-                let mut response = page(self.status, "Method Not Allowed", &self.text);
+                let mut response = self.shown(request, "Method Not Allowed");
                 let allowed = HeaderValue::from_static(allowed);
                 response.headers_mut().insert(ALLOW, allowed);
                 response
@@ -140,46 +146,42 @@ impl WebError {
     }
 }
 
+impl WebError {
+    /// As a page with advice for people, a page without for programs, or a sentence for those that
+    /// take no HTML: the `tahoe` commands of either program, which show whatever they get.
+    fn shown(&self, request: &HeaderMap, title: &str) -> Response {
+        if !wants_html(request) {
+            return response::error_text(self.status, self.text.clone());
+        }
+        let mut body = Html::default();
+        if is_for_a_person(request) {
+            body.raw("<p class=\"summary bad\">")
+                .text(&self.text)
+                .raw("</p>\n");
+            if let Some(advice) = self.advice.clone().or_else(|| advice(self.status)) {
+                body.raw("<section>")
+                    .element("h2", "What you can do")
+                    .append(&advice)
+                    .raw("</section>");
+            }
+        } else {
+            body.raw("<p>").text(&self.text).raw("</p>");
+        }
+        let heading = format!("{} - {title}", self.status.as_u16());
+        let page = html::page_with_heading(&heading, title, &body);
+        response::html(self.status, "text/html; charset=utf-8", page)
+    }
+}
+
 impl std::fmt::Display for WebError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-/// The `tahoe` commands of either program, which show whatever they get, take no HTML.
-fn sentence(status: StatusCode, _title: &str, text: &str) -> Response {
-    response::error_text(status, text.to_owned())
-}
-
-fn page_for_programs(status: StatusCode, title: &str, text: &str) -> Response {
-    let mut body = Html::default();
-    body.raw("<p>").text(text).raw("</p>");
-    page(status, title, &body)
-}
-
-fn page_for_people(status: StatusCode, title: &str, text: &str) -> Response {
-    let mut body = Html::default();
-    body.raw("<p class=\"summary bad\">")
-        .text(text)
-        .raw("</p>\n");
-    if let Some(advice) = advice(status) {
-        body.raw("<section>")
-            .element("h2", "What you can do")
-            .raw(advice)
-            .raw("</section>");
-    }
-    page(status, title, &body)
-}
-
-fn page(status: StatusCode, title: &str, body: &Html) -> Response {
-    let heading = format!("{} - {title}", status.as_u16());
-    let page = html::page_with_heading(&heading, title, body);
-    response::html(status, "text/html; charset=utf-8", page)
-}
-
-/// What may help, as markup.
-fn advice(status: StatusCode) -> Option<&'static str> {
-    Some(match status {
+/// What may help after any failure of this status.
+fn advice(status: StatusCode) -> Option<Html> {
+    let markup = match status {
         StatusCode::NOT_FOUND => {
             "<p>Look whether the address is complete: capabilities are long, and are easily cut off. \
              What was there may also have been renamed, moved or deleted.</p>"
@@ -203,7 +205,10 @@ fn advice(status: StatusCode) -> Option<&'static str> {
             "<p>Go back and send less at a time, or use more than one directory.</p>"
         }
         _ => return None,
-    })
+    };
+    let mut advice = Html::default();
+    advice.raw(markup);
+    Some(advice)
 }
 
 /// Whether a browser goes to a page; programs don't say so.

@@ -1,7 +1,7 @@
 //! Writing HTML: text is escaped unless it is said to be markup.
 
 /// Markup that is being written.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Html(String);
 
 impl Html {

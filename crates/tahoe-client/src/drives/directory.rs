@@ -1,6 +1,7 @@
 //! A directory of a shared drive, in the words of the directories on the grid.
 
 use super::any::{AnyChild, AnyNode};
+use super::changes::DriveChanges;
 use super::error::AnyDirectoryError;
 use super::metadata;
 use std::sync::Arc;
@@ -8,8 +9,8 @@ use std::time::SystemTime;
 use tahoe_caps::CapError;
 use tahoe_directory::{ChildName, DirectoryError, EditError, Metadata, NewChild, Node, Replace};
 use tahoe_vdrive::{
-    BadEntry, CapText, Caps, Changes, Directory, Drive, DriveError, Entry, EntryName, Freshness,
-    RemoveMode, Target,
+    BadEntry, CapText, Caps, Directory, Drive, DriveError, Entry, EntryName, Freshness, RemoveMode,
+    Target,
 };
 
 /// How often a link is tried again because somebody else changed the entry meanwhile.
@@ -31,6 +32,8 @@ pub struct DriveDirectory {
     drive: Drive,
     directory: Directory,
     path: Vec<ChildName>,
+    /// The directories that the path's names are in, the root first.
+    above: Vec<Directory>,
 }
 
 impl DriveDirectory {
@@ -40,6 +43,7 @@ impl DriveDirectory {
             directory: drive.root(),
             drive: drive.clone(),
             path: Vec::new(),
+            above: Vec::new(),
         }
     }
 
@@ -58,9 +62,28 @@ impl DriveDirectory {
         self.drive.status().is_connected
     }
 
-    /// Tells of changes of its entries from now on.
-    pub async fn changes(&self) -> Changes {
-        self.directory.subscribe().await
+    /// Tells of what happens to it from now on.
+    pub async fn changes(&self) -> DriveChanges {
+        DriveChanges::of(self).await
+    }
+
+    /// Whether its path still leads to it, as far as anybody can say.
+    pub(super) async fn is_at_its_path(&self) -> bool {
+        let names = self.path.iter().map(present_name);
+        let Ok(names) = names.collect::<Result<Vec<_>, _>>() else {
+            return false;
+        };
+        match self.drive.open(&names).await {
+            Ok(found) => found.id() == self.directory.id(),
+            Err(
+                DriveError::NoSuchEntry | DriveError::NoSuchDirectory | DriveError::NotADirectory,
+            ) => false,
+            Err(_) => true,
+        }
+    }
+
+    pub(super) fn above(&self) -> &[Directory] {
+        &self.above
     }
 
     pub(super) fn drive(&self) -> &Drive {
@@ -94,9 +117,12 @@ impl DriveDirectory {
     fn below(&self, name: &ChildName, directory: Directory) -> Self {
         let mut path = self.path.clone();
         path.push(name.clone());
+        let mut above = self.above.clone();
+        above.push(self.directory.clone());
         Self {
             directory,
             path,
+            above,
             ..self.clone()
         }
     }

@@ -4,12 +4,14 @@
 //! that a frontend needs to know only one sort.
 
 mod any;
+mod changes;
 mod directory;
 mod error;
 mod metadata;
 mod trash;
 
 pub use any::{AnyChild, AnyDirectories, AnyDirectory, AnyListing, AnyNode};
+pub use changes::{DriveChanges, DriveNews};
 pub use directory::{DriveDirectory, Removal};
 pub use error::AnyDirectoryError;
 pub use trash::{Trash, Trashed, TrashedChild};

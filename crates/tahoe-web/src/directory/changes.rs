@@ -14,7 +14,7 @@ use http::{HeaderValue, StatusCode};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tahoe_client::{AnyDirectory, DriveChanges, DriveDirectory};
+use tahoe_client::{AnyDirectory, DriveChanges, DriveDirectory, DriveNews};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
 
@@ -34,6 +34,8 @@ struct Telling {
     /// What the page was told last; nothing at first.
     was_connected: Option<bool>,
     stopped: Option<Stopped>,
+    /// Whether the path led elsewhere when it was last looked.
+    is_over: bool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -49,6 +51,7 @@ pub(super) async fn answer(call: &Call, directory: &AnyDirectory) -> Result<Resp
         directory: directory.clone(),
         was_connected: None,
         stopped: call.stopped.clone(),
+        is_over: false,
         _place: place,
     };
     let mut response = Response::new(Body::from_stream(events(telling)));
@@ -67,14 +70,18 @@ fn events(telling: Telling) -> impl Stream<Item = Result<Bytes, Infallible>> {
 }
 
 impl Telling {
-    /// What is told next; nothing once the node stops. The first event is for what has changed since
-    /// the page was made.
+    /// What is told next; nothing once the node stops, or the directory isn't here any more. The first
+    /// event is for what has changed since the page was made.
     async fn next(&mut self) -> Option<&'static [u8]> {
+        if self.is_over {
+            return None;
+        }
         if self.was_connected.is_some() {
             tokio::select! {
-                is_used = self.changes.changed() => {
+                news = self.changes.next() => {
+                    self.is_over = news == Some(DriveNews::Gone);
                     sleep(PAUSE).await;
-                    return is_used.then_some(EVENT);
+                    return news.map(|_| EVENT);
                 }
                 () = is_stopped(&mut self.stopped) => return None,
                 () = sleep(LOOK) => {}

@@ -16,7 +16,7 @@ mod rename_form;
 mod trash;
 
 use crate::args::Args;
-use crate::directory::path::{Place, What};
+use crate::directory::path::{Link, Place, What};
 use crate::error::WebError;
 use crate::request::Call;
 use crate::{failures, response, unknown};
@@ -118,6 +118,7 @@ fn cap_answer(status: StatusCode, text: String) -> Response {
 impl Place {
     fn nothing_there(&self) -> WebError {
         let name = self.link.as_ref().map(|link| link.name.as_str());
-        failures::no_such_child(name.unwrap_or_default()).into_page()
+        let missing = failures::no_such_child(name.unwrap_or_default()).into_page();
+        missing.advising(self.link.as_ref().and_then(Link::advice))
     }
 }

@@ -1,9 +1,11 @@
 //! Walks from a directory along the parts of a URL.
 
-use crate::directory::location::below;
+use crate::directory::listing::which;
+use crate::directory::location::{below, drive_url_path};
 use crate::error::WebError;
 use crate::failures;
 use crate::file::check_access;
+use crate::html::Html;
 use crate::python_text::quoted;
 use crate::request::Call;
 use http::{Method, StatusCode};
@@ -133,6 +135,10 @@ async fn step(
             let made = make_directory(call, &link).await;
             What::Directory(made.map_err(|error| failures::on_the_way(&error))?)
         }
+        Err(error) if error.is_no_such_child() => {
+            let missing = failures::on_the_way(&error);
+            return Err(missing.advising(link.advice()));
+        }
         Err(error) => return Err(failures::on_the_way(&error)),
     };
     let is_in_the_way = !matches!(what, What::Directory(_) | What::Nothing);
@@ -158,6 +164,26 @@ async fn make_directory(call: &Call, link: &Link) -> Result<AnyDirectory, AnyDir
             AnyDirectory::of(&other.node).ok_or(error)
         }
         made => made,
+    }
+}
+
+impl Link {
+    /// What may help who finds nothing there; on the grid nothing is known that might.
+    pub(super) fn advice(&self) -> Option<Html> {
+        let AnyDirectory::Drive(directory) = &self.directory else {
+            return None;
+        };
+        let path = drive_url_path(directory);
+        let mut advice = Html::default();
+        advice.raw("<p>It may have been removed, renamed or moved. Look into <a href=\"");
+        advice.text(&path).raw("\">").text(&which(&self.directory));
+        advice.raw("</a>, where it would be");
+        if directory.is_writable() {
+            advice.raw(", or into <a href=\"").text(&path);
+            advice.raw("?t=trash\">its trash</a>: what was removed can be restored for 30 days");
+        }
+        advice.raw(".</p>");
+        Some(advice)
     }
 }
 

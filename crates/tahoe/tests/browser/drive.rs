@@ -257,3 +257,32 @@ fn entries_of_a_drive_are_moved_and_renamed() {
     );
     assert!(taken.contains("already a child"), "{taken}");
 }
+
+#[test]
+fn a_page_says_that_its_directory_was_removed() {
+    let drive = Drive::start();
+    put(&drive.one, "photos/2026/sea.txt", "waves");
+    let page = Page::of(&drive.one);
+    page.open("/vdrive/photos/2026/");
+    page.wait_for_names(&["sea.txt"]);
+
+    // Moved by somebody else, and above it.
+    let moved = "/vdrive/?t=relink&from_name=photos&to_name=pictures";
+    assert_eq!(drive.other.request("POST", moved, b"").status, 200);
+    page.wait_for_text("No such child: photos");
+    page.wait_for_text("It may have been removed, renamed or moved.");
+    page.inspect("drive-gone");
+    page.click("main a[href='/vdrive/']");
+    page.wait_for_names(&["pictures"]);
+
+    // Removed with all that is in it, and restored from where the page leads.
+    page.open("/vdrive/pictures/2026/");
+    page.wait_for_names(&["sea.txt"]);
+    let gone = "/vdrive/pictures/2026?recursive=true";
+    assert_eq!(drive.other.request("DELETE", gone, b"").status, 200);
+    page.wait_for_text("No such child: 2026");
+    page.click("main a[href='/vdrive/pictures/?t=trash']");
+    page.click("[aria-label='Restore 2026']");
+    page.wait_for_names(&["2026"]);
+    assert_eq!(get(&drive.other, "pictures/2026/sea.txt"), "waves");
+}
