@@ -1,16 +1,17 @@
 // Changes of a directory by the web API; `here` is the path of its page.
 
-// Deletes names, and adds to `removed` what it takes to link each again. A shared drive has a trash:
-// there, directories go with all that is in them.
+// Deletes names, and adds to `removed` what it takes to link each again: nothing for an entry that isn't
+// as it should be. A shared drive has a trash: there, directories go with all that is in them.
 export async function remove(here, names, removed) {
   const { children } = await facts(here);
   for (const name of names) {
-    await post(here, { t: "unlink", name, recursive: "true" });
-    removed[name] = children[name];
+    const [kind, { problem }] = children[name] ?? ["unknown", {}];
+    await post(here, { t: "unlink", name, recursive: kind === "dirnode" });
+    removed[name] = problem ? undefined : children[name];
   }
 }
 
-// Restores what `remove` noted, unless something else has the name by now.
+// Restores what `remove` noted of these, unless something else has the name by now.
 export async function restore(here, removed) {
   const { url: isInDrive } = await facts(here);
   if (isInDrive) {

@@ -41,12 +41,14 @@ async function deleteAll(here, names) {
 function offerUndo(here, removed) {
   const names = Object.keys(removed);
   if (names.length === 0) return;
+  const restorable = Object.entries(removed).filter(([, child]) => child);
   const undo = async () => {
-    await restore(here, removed);
+    await restore(here, Object.fromEntries(restorable));
     await refresh();
-    announce(`${title(names)} restored.`);
+    announce(`${title(restorable.map(([name]) => name))} restored.`);
   };
-  announce(`${title(names)} deleted.`, { word: "Undo", run: () => attempt(undo) });
+  const action = { word: "Undo", run: () => attempt(undo) };
+  announce(`${title(names)} deleted.`, restorable.length > 0 ? action : undefined);
 }
 
 async function moveAll(here, names) {

@@ -9,12 +9,15 @@ use std::time::SystemTime;
 use tahoe_caps::CapError;
 use tahoe_directory::{ChildName, DirectoryError, EditError, Metadata, NewChild, Node, Replace};
 use tahoe_vdrive::{
-    BadEntry, CapText, Caps, Directory, Drive, DriveError, Entry, EntryName, Freshness, RemoveMode,
-    Target,
+    BadEntry, CapText, Caps, Directory, Drive, DriveError, Entry, EntryId, EntryName, Freshness,
+    RemoveMode, Target,
 };
 
 /// How often a link is tried again because somebody else changed the entry meanwhile.
 const ATTEMPTS: usize = 8;
+
+/// What an entry is called whose name can't be read, before its id.
+const UNREADABLE: &str = "unreadable entry ";
 
 /// What may be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,9 +157,18 @@ impl DriveDirectory {
 
     pub(super) async fn child(&self, name: &ChildName) -> Result<AnyChild, AnyDirectoryError> {
         let entry_name = present_name(name)?;
-        let found = self.directory.get(&entry_name).await;
-        let found = found.map_err(|error| AnyDirectoryError::about(name, error))?;
-        self.child_of(name, &found.entry)
+        let error = match self.directory.get(&entry_name).await {
+            Ok(found) => return self.child_of(name, &found.entry),
+            Err(error) => error,
+        };
+        let error = match (&error, unreadable_entry(name)) {
+            (DriveError::NoSuchEntry, Some(entry)) => {
+                let problem = self.directory.unreadable(entry).await;
+                problem.map_or_else(|error| error, DriveError::from)
+            }
+            _ => error,
+        };
+        Err(AnyDirectoryError::about(name, error))
     }
 
     fn child_of(&self, name: &ChildName, entry: &Entry) -> Result<AnyChild, AnyDirectoryError> {
@@ -271,7 +283,10 @@ impl DriveDirectory {
             Removal::Empty => RemoveMode::Empty,
             Removal::Recursive => RemoveMode::Recursive,
         };
-        let removed = self.directory.remove(&entry_name, mode, None).await;
+        let mut removed = self.directory.remove(&entry_name, mode, None).await;
+        if let (Err(DriveError::NoSuchEntry), Some(entry)) = (&removed, unreadable_entry(name)) {
+            removed = self.directory.remove_unreadable(entry, mode).await;
+        }
         removed.map_err(|error| AnyDirectoryError::about(name, error))
     }
 
@@ -345,8 +360,13 @@ fn unknown(
 fn bad_name(bad: &BadEntry) -> ChildName {
     match &bad.name {
         Some(name) => ChildName::new(name.as_str()),
-        None => ChildName::new(&format!("unreadable entry {}", bad.id)),
+        None => ChildName::new(&format!("{UNREADABLE}{}", bad.id)),
     }
+}
+
+/// The entry that is shown under such a name, unless one really has it.
+fn unreadable_entry(name: &ChildName) -> Option<EntryId> {
+    name.as_str().strip_prefix(UNREADABLE)?.parse().ok()
 }
 
 fn old_since(freshness: Freshness) -> Option<SystemTime> {

@@ -49,6 +49,14 @@ impl AnyDirectoryError {
         )
     }
 
+    /// Whether it says that what the drive's server gave isn't an entry as it should be.
+    pub fn is_bad_entry(&self) -> bool {
+        matches!(
+            self,
+            Self::BadEntry | Self::Drive(DriveError::Forged(_) | DriveError::RolledBack { .. })
+        )
+    }
+
     /// Whether it says that a name was taken.
     pub fn is_child_exists(&self) -> bool {
         matches!(

@@ -8,7 +8,7 @@ use crate::error::CallFailure;
 use crate::ids::{DirectoryId, EntryId, Place, Version};
 use crate::limits::{MAX_DEPTH, MAX_LISTED_ENTRIES, MAX_NOTES_BYTES, MAX_PAGE_ENTRIES};
 use crate::name::EntryName;
-use crate::record::{Caps, Contents, Metadata, Record, Target};
+use crate::record::{Caps, Contents, Forged, Metadata, Record, Target};
 use crate::store::{Expected, Page};
 use crate::{DriveError, wire};
 use bytes::Bytes;
@@ -289,8 +289,16 @@ impl Directory {
         mode: RemoveMode,
         version: Option<Version>,
     ) -> Result<(), DriveError> {
+        self.remove_at(self.place(name), mode, version).await
+    }
+
+    async fn remove_at(
+        &self,
+        place: Place,
+        mode: RemoveMode,
+        version: Option<Version>,
+    ) -> Result<(), DriveError> {
         self.writable()?;
-        let place = self.place(name);
         let reference = self.connection.reference(self.id).await?;
         let arguments = vec![
             wire::id(place.entry.as_bytes()),
@@ -300,6 +308,45 @@ impl Directory {
         call(&reference, "remove", arguments).await?;
         self.forget(place).await;
         Ok(())
+    }
+
+    /// What is wrong with an entry of which a listing tells no name ([`BadEntry::id`]). Fails with
+    /// [`DriveError::NoSuchEntry`] if there is none, and if it can be read: then it has a name.
+    pub async fn unreadable(&self, entry: EntryId) -> Result<Forged, DriveError> {
+        Ok(self.find_unreadable(entry).await?.0)
+    }
+
+    /// Puts such an entry away, if it is still as it was found. Nobody can restore it, because nobody
+    /// can read it.
+    pub async fn remove_unreadable(
+        &self,
+        entry: EntryId,
+        mode: RemoveMode,
+    ) -> Result<(), DriveError> {
+        let (_, version) = self.find_unreadable(entry).await?;
+        let directory = self.id;
+        let place = Place { directory, entry };
+        self.remove_at(place, mode, version).await
+    }
+
+    /// What is wrong with an entry, and which version of it that is, as far as that can be told.
+    async fn find_unreadable(
+        &self,
+        entry: EntryId,
+    ) -> Result<(Forged, Option<Version>), DriveError> {
+        let directory = self.id;
+        let place = Place { directory, entry };
+        let reference = self.connection.reference(directory).await?;
+        let answer = call(&reference, "get", vec![wire::id(entry.as_bytes())]).await?;
+        let (bytes, _) = as_found(&answer).ok_or(DriveError::BadAnswer("get"))?;
+        let version = Record::parse(bytes.clone()).ok();
+        let version = version.map(|record| record.version());
+        let opening = Arc::clone(self.shared());
+        let opened = move || opening.open_one(&place, &bytes);
+        match self.shared().cpu.run(opened).await {
+            Ok(_) => Err(DriveError::NoSuchEntry),
+            Err(problem) => Ok((problem, version)),
+        }
     }
 
     /// Takes an entry to another directory, or another name, or both, in one step; returns its new

@@ -99,6 +99,7 @@ fn entry(
 ) -> Entry {
     let node = child.node.grid();
     let (word, size_bytes) = match node {
+        Some(_) if child.problem.is_some() => ("?", None),
         Some(node) => word_and_size(directory, node),
         None => ("DIR", None),
     };
@@ -139,6 +140,7 @@ fn entry(
         // has none.
         details: own.unwrap_or(below),
         cap: known,
+        problem: child.problem.clone(),
     }
 }
 

@@ -70,7 +70,7 @@ async fn read(call: &Call, root: &AnyDirectory) -> Result<Response, WebError> {
 
 /// Removes the link through which something was reached, and answers with what it was.
 async fn delete(call: &Call, root: &AnyDirectory) -> Result<Response, WebError> {
-    let place = path::find(call, root, Purpose::LOOKING).await?;
+    let place = path::find(call, root, Purpose::REMOVING).await?;
     let text = match &place.what {
         What::Directory(directory) => Some(location::answer_text(&directory.to_node())),
         What::File(node, _) => node.cap_text(),

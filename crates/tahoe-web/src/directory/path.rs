@@ -45,12 +45,20 @@ pub(super) struct Link {
 pub(crate) struct Purpose {
     /// Whether missing directories on the way are made.
     makes_directories: bool,
+    /// Whether what is at the end need not be as it should.
+    removes: bool,
 }
 
 impl Purpose {
     /// To read, or to change what is there.
     pub(super) const LOOKING: Self = Self {
         makes_directories: false,
+        removes: false,
+    };
+    /// To remove what is there.
+    pub(super) const REMOVING: Self = Self {
+        removes: true,
+        ..Self::LOOKING
     };
 
     /// What a method with this `t` may do on the way.
@@ -59,6 +67,7 @@ impl Purpose {
         let looks = matches!(t, "delete" | "rename" | "rename-form" | "check" | "restore");
         Self {
             makes_directories: changes && !looks,
+            ..Self::LOOKING
         }
     }
 
@@ -131,6 +140,10 @@ async fn step(
             What::of(child.node, child.metadata)
         }
         Err(error) if error.is_no_such_child() && is_last => What::Nothing,
+        Err(error) if error.is_bad_entry() && is_last && purpose.removes => {
+            let (write, read) = (None, None);
+            What::Unknown(UnknownSlots { write, read }, Metadata::default())
+        }
         Err(error) if error.is_no_such_child() && purpose.makes_directories => {
             let made = make_directory(call, &link).await;
             What::Directory(made.map_err(|error| failures::on_the_way(&error))?)

@@ -34,6 +34,8 @@ pub(crate) struct Entry {
     pub(crate) details: String,
     /// What links it again after it was deleted.
     pub(crate) cap: Option<String>,
+    /// Why nothing else is known of it.
+    pub(crate) problem: Option<String>,
 }
 
 /// The table; `total` is how many entries there are when none is left out.
@@ -105,7 +107,11 @@ fn row(body: &mut Html, page: &DirectoryPage, entry: &Entry) {
     }
     body.raw(" <span class=\"kind\">")
         .text(entry.word)
-        .raw("</span></th><td class=\"nowrap\">");
+        .raw("</span>");
+    if let Some(problem) = &entry.problem {
+        body.classed("span", "reason", problem);
+    }
+    body.raw("</th><td class=\"nowrap\">");
     if let Some(size) = entry.size_bytes {
         body.raw("<span title=\"").display(size).raw(" bytes\">");
         body.text(&abbreviate_size(size)).raw("</span>");
@@ -133,13 +139,15 @@ fn actions(body: &mut Html, page: &DirectoryPage, entry: &Entry) {
     }
     let details = format!("{}?t=info", entry.details);
     link(body, &details, "Details", &entry.name, "");
-    if page.is_writable {
+    if page.is_writable && entry.problem.is_none() {
         let rename = format!(
             "{}?t=rename-form&name={}",
             page.here,
             quote(entry.name.as_bytes())
         );
         link(body, &rename, "Rename or move", &entry.name, " data-dialog");
+    }
+    if page.is_writable {
         delete(body, page, entry);
     }
     body.raw("</div></details>");
@@ -164,7 +172,7 @@ fn delete(body: &mut Html, page: &DirectoryPage, entry: &Entry) {
     body.raw("\" method=\"post\"><input type=\"hidden\" name=\"t\" value=\"unlink\">");
     body.raw("<input type=\"hidden\" name=\"name\" value=\"")
         .text(&entry.name);
-    if !page.is_on_grid {
+    if !page.is_on_grid && entry.kind == EntryKind::Directory {
         // It can be undone.
         body.raw("\"><input type=\"hidden\" name=\"recursive\" value=\"true");
     }

@@ -113,6 +113,7 @@ impl View {
     pub(super) fn after_deletion(page: &DirectoryPage, entry: &Entry) -> String {
         let name = quote(entry.name.as_bytes());
         match &entry.cap {
+            _ if entry.problem.is_some() => ".".to_owned(),
             _ if !page.is_on_grid => format!(".?deleted={name}"),
             Some(cap) => format!(".?deleted={name}&cap={}", quote(cap.as_bytes())),
             None => ".".to_owned(),
@@ -208,6 +209,7 @@ mod tests {
             share: None,
             details: String::new(),
             cap: Some("URI:x&y".to_owned()),
+            problem: None,
         }
     }
 

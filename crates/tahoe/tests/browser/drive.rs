@@ -2,6 +2,7 @@
 
 use crate::ours;
 use crate::page::Page;
+use rusqlite::Connection;
 use tahoe_test_support::{DriveGrid, Node, sample, wait_until};
 
 /// A drive and two gateways that may change it.
@@ -285,4 +286,62 @@ fn a_page_says_that_its_directory_was_removed() {
     page.click("[aria-label='Restore 2026']");
     page.wait_for_names(&["2026"]);
     assert_eq!(get(&drive.other, "pictures/2026/sea.txt"), "waves");
+}
+
+/// Changes a byte of these entries in the database of a vdrive server that doesn't run.
+fn forge(vdrive: &Node, count: usize) {
+    let path = vdrive.directory().join("private/vdrive.sqlite");
+    let database = Connection::open(path).unwrap();
+    let mut oldest = database
+        .prepare("SELECT entry, record FROM entries ORDER BY revision LIMIT ?1")
+        .unwrap();
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let rows = oldest.query_map([count], row).unwrap();
+    let rows: Vec<(Vec<u8>, Vec<u8>)> = rows.collect::<Result<_, _>>().unwrap();
+    assert_eq!(rows.len(), count);
+    for (entry, mut record) in rows {
+        record[60] ^= 1;
+        let query = "UPDATE entries SET record = ?2 WHERE entry = ?1";
+        assert_eq!(database.execute(query, (entry, record)).unwrap(), 1);
+    }
+}
+
+#[test]
+fn bad_entries_are_explained_and_deleted() {
+    let mut drive = Drive::start();
+    for name in ["bad.txt", "worse.txt", "good.txt"] {
+        put(&drive.one, name, "some");
+    }
+    drive.grid.vdrive.stop();
+    forge(&drive.grid.vdrive, 2);
+    drive.grid.vdrive.start();
+    let is_back = || get(&drive.one, "?t=json").contains("problem");
+    wait_until("the drive is connected again", is_back);
+    let page = Page::of(&drive.one);
+    page.open("/vdrive/");
+    page.wait_for_text("no valid signature");
+    page.inspect("drive-bad-entry");
+    let bad: Vec<String> = page
+        .names()
+        .into_iter()
+        .filter(|name| name != "good.txt")
+        .collect();
+    assert_eq!(bad.len(), 2);
+    assert!(bad.iter().all(|name| name.starts_with("unreadable entry ")));
+    let delete = |name: &str| {
+        page.click(&format!("[data-name='{name}'] summary"));
+        let rename = format!("document.querySelector('[aria-label=\"Rename or move {name}\"]')");
+        assert!(page.now_holds(&format!("{rename} == null")));
+        page.click(&format!("[aria-label='Delete {name}']"));
+    };
+
+    // With scripts and without; nobody is promised that it can be undone.
+    delete(&bad[0]);
+    page.wait_for_text(&format!("“{}” deleted.", bad[0]));
+    assert!(page.now_holds("document.querySelector('#notice button') == null"));
+    page.without_scripts();
+    page.open("/vdrive/");
+    delete(&bad[1]);
+    page.wait_for_names(&["good.txt"]);
+    assert!(!page.shown().contains("Undo"));
 }

@@ -20,6 +20,7 @@ mod overlay;
 mod placement;
 mod status;
 mod vdrive;
+mod vdrive_bad_entries;
 mod vdrive_servers;
 mod vectors;
 mod writers;

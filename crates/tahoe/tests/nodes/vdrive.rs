@@ -46,7 +46,7 @@ pub(crate) fn names(node: &Node, path: &str) -> Vec<String> {
     children.keys().cloned().collect()
 }
 
-fn is_old(node: &Node, path: &str) -> bool {
+pub(crate) fn is_old(node: &Node, path: &str) -> bool {
     let answer = node.request("GET", path, b"");
     answer.header("x-tahoe-old-since").is_some()
 }
@@ -124,14 +124,14 @@ fn the_first_day() {
 }
 
 /// A gateway that may change a drive, and one that may only read it and knows it by a name.
-struct Drive {
-    writer: Node,
-    reader: Node,
-    grid: DriveGrid,
+pub(crate) struct Drive {
+    pub(crate) writer: Node,
+    pub(crate) reader: Node,
+    pub(crate) grid: DriveGrid,
 }
 
 impl Drive {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let grid = DriveGrid::start(&ours());
         Self {
             writer: grid.writer("writer"),
@@ -144,13 +144,13 @@ impl Drive {
         self.grid.folder()
     }
 
-    fn run(&self, node: &Node, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, node: &Node, arguments: &[&str]) -> Output {
         let directory = node.directory().to_str().unwrap();
         ours().run(self.path(), [&["-d", directory], arguments].concat())
     }
 
     /// Runs a command of the writer that must succeed; returns what it prints.
-    fn well(&self, arguments: &[&str]) -> String {
+    pub(crate) fn well(&self, arguments: &[&str]) -> String {
         let output = self.run(&self.writer, arguments);
         assert_eq!(output.code, 0, "{arguments:?}: {output:?}");
         output.stdout
