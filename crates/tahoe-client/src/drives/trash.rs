@@ -107,11 +107,7 @@ impl DriveDirectory {
             ..TrashQuery::default()
         };
         match trashed {
-            Trashed::Id(id) => {
-                let before = Some(TrashId(id.saturating_add(1)));
-                let found = self.drive().trash(before, 1).await?;
-                return Ok(found.into_iter().find(|item| item.id.0 == *id));
-            }
+            Trashed::Id(id) => query.before = Some(TrashId(id.saturating_add(1))),
             Trashed::LastOf(name) => {
                 let Ok(name) = EntryName::new(name.as_str()) else {
                     return Ok(None);
@@ -121,6 +117,10 @@ impl DriveDirectory {
             }
         }
         let page = self.drive().search_trash(&query).await?;
-        Ok(page.items.into_iter().next())
+        let mut items = page.items.into_iter();
+        Ok(match trashed {
+            Trashed::Id(id) => items.find(|item| item.id.0 == *id),
+            Trashed::LastOf(_) => items.next(),
+        })
     }
 }

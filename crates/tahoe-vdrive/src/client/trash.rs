@@ -51,7 +51,7 @@ pub struct TrashPage {
 }
 
 impl Drive {
-    /// Looks through the trash.
+    /// Looks through the trash. What can't be read is left out.
     pub async fn search_trash(&self, query: &TrashQuery) -> Result<TrashPage, DriveError> {
         let place = query.directory.zip(query.name.as_ref());
         let place = place.map(|(directory, name)| self.root().at(directory).place(name));
@@ -63,7 +63,11 @@ impl Drive {
         let mut seen = 0;
         // One more tells whether there is another page.
         while found.len() <= query.limit {
-            let page = self.stored_trash(before, MAX_PAGE_ENTRIES).await?;
+            let missing = match query.directory {
+                None => query.limit.saturating_add(1) - found.len(),
+                Some(_) => MAX_PAGE_ENTRIES,
+            };
+            let page = self.stored_trash(before, missing).await?;
             seen += page.len();
             let Some(last) = page.last().map(|last| last.id) else {
                 break;
@@ -79,17 +83,6 @@ impl Drive {
         let next = found.last().filter(|_| !is_last).map(|last| last.id);
         let items = self.open_trash(found).await?;
         Ok(TrashPage { items, next })
-    }
-
-    /// At most `limit` of what lies in the trash, the last removed first, from the first one that
-    /// was removed before `before`. What can't be read is left out.
-    pub async fn trash(
-        &self,
-        before: Option<TrashId>,
-        limit: usize,
-    ) -> Result<Vec<TrashItem>, DriveError> {
-        let stored = self.stored_trash(before, limit).await?;
-        self.open_trash(stored).await
     }
 
     async fn stored_trash(

@@ -205,7 +205,11 @@ async fn what_was_removed_or_replaced_comes_back() {
     root.remove(&name("a"), RemoveMode::Empty, None)
         .await
         .unwrap();
-    let trash = client.drive.trash(None, 10).await.unwrap();
+    let all = TrashQuery {
+        limit: 10,
+        ..TrashQuery::default()
+    };
+    let trash = client.drive.search_trash(&all).await.unwrap().items;
     let caps: Vec<_> = trash.iter().map(|item| item.entry.target.clone()).collect();
     assert_eq!(
         caps,
@@ -346,7 +350,11 @@ async fn readers_only_read() {
         there.remove(&name("a"), RemoveMode::Empty, None).await,
         DriveError::ReadOnly
     );
-    refused!(reader.drive.trash(None, 1).await, DriveError::ReadOnly);
+    let everything = TrashQuery::default();
+    refused!(
+        reader.drive.search_trash(&everything).await,
+        DriveError::ReadOnly
+    );
     // A writer can give a reader's FURL away, a reader too.
     for client in [&writer, &reader] {
         let furl = client.drive.read_only_furl().await.unwrap();
