@@ -2,7 +2,7 @@
 
 use crate::ids::{DirectoryId, EntryId, Revision, Version};
 use crate::record::Record;
-use crate::store::{Expected, ListedEntry, Page, StoreError, StoredTrash, TrashId};
+use crate::store::{Expected, Page, StoreError, StoredEntry, StoredTrash, TrashId};
 use foolscap::{RemoteFailure, Value};
 
 /// The interface of a directory, and of the root, which has more calls.
@@ -123,7 +123,7 @@ pub(crate) fn as_page(value: &Value) -> Option<Page> {
         let [entry, revision, bytes] = value.as_sequence()? else {
             return None;
         };
-        Some(ListedEntry {
+        Some(StoredEntry {
             entry: EntryId::from_bytes(as_id(entry)?),
             revision: Revision(revision.as_integer()?),
             bytes: bytes.as_bytes()?.clone(),
@@ -143,12 +143,12 @@ pub(crate) fn trash(trash: &StoredTrash) -> Value {
         id(trash.place.directory.as_bytes()),
         id(trash.place.entry.as_bytes()),
         Value::from(trash.removed),
-        record(&trash.record),
+        trash.bytes.clone().into(),
     ])
 }
 
 pub(crate) fn as_trash(value: &Value) -> Option<StoredTrash> {
-    let [trash, directory, entry, removed, record] = value.as_sequence()? else {
+    let [trash, directory, entry, removed, bytes] = value.as_sequence()? else {
         return None;
     };
     Some(StoredTrash {
@@ -158,6 +158,6 @@ pub(crate) fn as_trash(value: &Value) -> Option<StoredTrash> {
             entry: EntryId::from_bytes(as_id(entry)?),
         },
         removed: removed.as_integer()?,
-        record: as_record(record)?,
+        bytes: bytes.as_bytes()?.clone(),
     })
 }

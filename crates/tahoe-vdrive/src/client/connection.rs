@@ -9,7 +9,7 @@ use crate::error::CallFailure;
 use crate::ids::{DirectoryId, Place, Version};
 use crate::limits::{CALL_TIMEOUT, MAX_KEPT_REFERENCES};
 use crate::record::{Contents, Forged, Record};
-use crate::store::ListedEntry;
+use crate::store::StoredEntry;
 use crate::{Clock, DriveError, DriveFurl, DriveKeys, wire};
 use bytes::Bytes;
 use foolscap::{Arguments, ReconnectState, Reconnector, RemoteReference, Tub, Value};
@@ -233,17 +233,17 @@ impl Shared {
     pub(super) async fn open(
         self: &Arc<Self>,
         directory: DirectoryId,
-        listed: Vec<ListedEntry>,
+        listed: Vec<StoredEntry>,
     ) -> Vec<Opened> {
         let share = listed.len().div_ceil(self.cpu.threads()).max(LEAST_SHARE);
         let mut opened = Vec::with_capacity(listed.len());
         let mut running = Vec::with_capacity(self.cpu.threads());
         let mut listed = listed.into_iter();
         while listed.len() > 0 {
-            let share: Vec<ListedEntry> = listed.by_ref().take(share).collect();
+            let share: Vec<StoredEntry> = listed.by_ref().take(share).collect();
             let shared = Arc::clone(self);
             let work = move || {
-                let open = |listed: ListedEntry| {
+                let open = |listed: StoredEntry| {
                     let entry = listed.entry;
                     let place = Place { directory, entry };
                     (place, shared.open_one(&place, &listed.bytes))

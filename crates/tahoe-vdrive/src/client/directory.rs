@@ -326,7 +326,14 @@ impl Directory {
         let (_, version) = self.find_unreadable(entry).await?;
         let directory = self.id;
         let place = Place { directory, entry };
-        self.remove_at(place, mode, version).await
+        match self.remove_at(place, mode, version).await {
+            // Its bytes may be too bad to tell the version that it was kept as.
+            Err(DriveError::Changed { current }) => {
+                self.find_unreadable(entry).await?;
+                self.remove_at(place, mode, current).await
+            }
+            removed => removed,
+        }
     }
 
     /// What is wrong with an entry, and which version of it that is, as far as that can be told.

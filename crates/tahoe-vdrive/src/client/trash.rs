@@ -104,7 +104,7 @@ impl Drive {
     async fn open_trash(&self, items: Vec<StoredTrash>) -> Result<Vec<TrashItem>, DriveError> {
         let shared = Arc::clone(self.shared());
         let open = move |stored: StoredTrash| {
-            let opened = shared.open_one(&stored.place, stored.record.as_bytes());
+            let opened = shared.open_one(&stored.place, &stored.bytes);
             if let Err(problem) = &opened {
                 tracing::warn!(id = stored.id.0, %problem, "something in the trash can't be read");
             }

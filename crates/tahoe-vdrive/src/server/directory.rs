@@ -2,6 +2,7 @@
 
 use super::Inner;
 use crate::ids::{DirectoryId, EntryId, Place, Revision};
+use crate::record::Record;
 use crate::store::{Change, StoreError, TrashId};
 use crate::wire::{self, DIRECTORY_INTERFACE, failure};
 use async_trait::async_trait;
@@ -77,10 +78,11 @@ impl Directory {
         })?;
         let stored = self.server.store.entry(self.place(entry)).await;
         let stored = stored.map_err(|error| refused(&error))?;
-        let child = stored.record.child();
+        let record = Record::parse(stored.bytes.clone());
+        let child = record.ok().and_then(|record| record.child());
         Ok(Value::Tuple(vec![
             Value::from(stored.revision.0),
-            wire::record(&stored.record),
+            stored.bytes.into(),
             child.map_or(Value::None, |child| self.reference(child, self.access)),
         ]))
     }

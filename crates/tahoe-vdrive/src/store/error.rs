@@ -2,7 +2,6 @@
 
 use crate::ids::Version;
 use crate::limits::MAX_DEPTH;
-use crate::record::BadRecord;
 use std::sync::Arc;
 
 /// A database fails.
@@ -80,11 +79,5 @@ pub enum StoreError {
 impl From<DatabaseError> for StoreError {
     fn from(error: DatabaseError) -> Self {
         Self::Database(Arc::new(error))
-    }
-}
-
-impl From<BadRecord> for DatabaseError {
-    fn from(_: BadRecord) -> Self {
-        Self::BadRow("a sealed entry")
     }
 }

@@ -93,21 +93,9 @@ pub enum Change {
     },
 }
 
-/// An entry as the store keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredEntry {
-    /// What it is known by in its directory.
-    pub entry: EntryId,
-    /// The last change of it.
-    pub revision: Revision,
-    /// Its sealed bytes.
-    pub record: Record,
-}
-
-/// An entry in a listing: its bytes as the database has them, so that one that was damaged there
-/// stands in nobody's way.
+/// An entry as the database has it, so that one that was damaged there stands in nobody's way.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ListedEntry {
+pub struct StoredEntry {
     /// What it is known by in its directory.
     pub entry: EntryId,
     /// The last change of it.
@@ -117,10 +105,10 @@ pub struct ListedEntry {
 }
 
 /// Sealed bytes say nothing to people.
-impl std::fmt::Debug for ListedEntry {
+impl std::fmt::Debug for StoredEntry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (entry, bytes) = (self.entry, self.bytes.len());
-        write!(f, "ListedEntry({entry}, {bytes} bytes)")
+        write!(f, "StoredEntry({entry}, {bytes} bytes)")
     }
 }
 
@@ -130,7 +118,7 @@ pub struct Page {
     /// The last change of the directory.
     pub revision: Revision,
     /// The entries.
-    pub entries: Vec<ListedEntry>,
+    pub entries: Vec<StoredEntry>,
     /// Whether others follow.
     pub more: bool,
 }
@@ -139,8 +127,8 @@ pub struct Page {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrashId(pub u64);
 
-/// What lies in the trash.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What lies in the trash, as the database has it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct StoredTrash {
     /// Which.
     pub id: TrashId,
@@ -148,8 +136,15 @@ pub struct StoredTrash {
     pub place: Place,
     /// When it was removed or replaced, in milliseconds since 1970.
     pub removed: u64,
-    /// Its sealed bytes.
-    pub record: Record,
+    /// What should be its sealed bytes.
+    pub bytes: Bytes,
+}
+
+impl std::fmt::Debug for StoredTrash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (TrashId(id), bytes) = (self.id, self.bytes.len());
+        write!(f, "StoredTrash({id}, {bytes} bytes)")
+    }
 }
 
 /// What servers of one drive have in common, and keep with it.
@@ -301,11 +296,6 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<StoredTrash>, StoreError> {
         read::trash(&*self.reader, before, limit).await
-    }
-
-    /// One of what lies in the trash.
-    pub async fn trashed(&self, id: TrashId) -> Result<StoredTrash, StoreError> {
-        read::trashed(&*self.reader, id).await
     }
 
     async fn ask<T>(

@@ -2,12 +2,9 @@
 
 use super::TrashId;
 use super::sql::{Cell, Cells, Reader, Row};
-use super::{
-    DatabaseError, DriveNames, ListedEntry, Page, SecretName, StoreError, StoredEntry, StoredTrash,
-};
+use super::{DatabaseError, DriveNames, Page, SecretName, StoreError, StoredEntry, StoredTrash};
 use crate::ids::{DirectoryId, EntryId, Place, Revision};
 use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_ENTRIES};
-use crate::record::Record;
 use zeroize::Zeroizing;
 
 const NAMES: [&[u8]; 2] = [b"read-write name", b"read-only name"];
@@ -114,10 +111,10 @@ pub(super) async fn list(
     ];
     let rows = reader.query(select, parameters).await?;
     let found = rows.len();
-    let mut entries: Vec<ListedEntry> = Vec::with_capacity(found);
+    let mut entries: Vec<StoredEntry> = Vec::with_capacity(found);
     let mut bytes = 0;
     for row in rows.into_iter().take(limit) {
-        let listed = listed_entry(row)?;
+        let listed = stored_entry(row)?;
         bytes += listed.bytes.len();
         if bytes > MAX_PAGE_BYTES && !entries.is_empty() {
             break;
@@ -147,16 +144,10 @@ pub(super) async fn trash(
     let trash: Result<Vec<StoredTrash>, DatabaseError> = trash.collect();
     let fits = |trash: &StoredTrash| {
         let is_first = bytes == 0;
-        bytes += trash.record.as_bytes().len();
+        bytes += trash.bytes.len();
         is_first || bytes <= MAX_PAGE_BYTES
     };
     Ok(trash?.into_iter().take_while(fits).collect())
-}
-
-pub(super) async fn trashed(reader: &dyn Reader, id: TrashId) -> Result<StoredTrash, StoreError> {
-    let select = "SELECT id, directory, entry, removed, record FROM trash WHERE id = $1";
-    let row = one(reader.query(select, vec![Cell::number(id.0)]).await?);
-    Ok(stored_trash(row.ok_or(StoreError::NotInTrash)?)?)
 }
 
 fn one(rows: Vec<Row>) -> Option<Row> {
@@ -166,15 +157,6 @@ fn one(rows: Vec<Row>) -> Option<Row> {
 fn stored_entry(row: Row) -> Result<StoredEntry, DatabaseError> {
     let mut cells = Cells::of(row);
     Ok(StoredEntry {
-        entry: EntryId::from_bytes(cells.id()?),
-        revision: Revision(cells.number()?),
-        record: Record::parse(cells.bytes()?.into())?,
-    })
-}
-
-fn listed_entry(row: Row) -> Result<ListedEntry, DatabaseError> {
-    let mut cells = Cells::of(row);
-    Ok(ListedEntry {
         entry: EntryId::from_bytes(cells.id()?),
         revision: Revision(cells.number()?),
         bytes: cells.bytes()?.into(),
@@ -190,6 +172,6 @@ fn stored_trash(row: Row) -> Result<StoredTrash, DatabaseError> {
             entry: EntryId::from_bytes(cells.id()?),
         },
         removed: cells.number()?,
-        record: Record::parse(cells.bytes()?.into())?,
+        bytes: cells.bytes()?.into(),
     })
 }

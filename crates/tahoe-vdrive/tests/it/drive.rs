@@ -2,7 +2,8 @@
 
 use crate::support::{Client, Served, cap, metadata, name, patient, set};
 use tahoe_vdrive::{
-    CapText, Caps, Directory, DriveError, Freshness, RemoveMode, Replace, Target, TrashQuery,
+    CapText, Caps, Directory, DriveError, EntryId, Freshness, RemoveMode, Replace, Target,
+    TrashQuery,
 };
 
 macro_rules! refused {
@@ -101,8 +102,37 @@ async fn a_bad_row_of_the_database_leaves_the_others_to_be_listed() {
         assert!(problems[0].ends_with("no valid signature for its place"));
         assert!(problems[1].ends_with("a sealed entry of 9 bytes"));
     }
-    assert_eq!(root.list_all().await.unwrap().bad.len(), 2);
+    let bad = root.list_all().await.unwrap().bad;
+    assert_eq!(bad.len(), 2);
     refused!(root.get(&last).await, DriveError::Forged(_));
+
+    // They are removed by their ids, but no good one is, and hide nothing in the trash either.
+    let good = EntryId::from_bytes(ids[0].clone().try_into().unwrap());
+    refused!(root.unreadable(good).await, DriveError::NoSuchEntry);
+    let removed = root.remove_unreadable(good, RemoveMode::Recursive);
+    refused!(removed.await, DriveError::NoSuchEntry);
+    for one in bad {
+        assert!(root.unreadable(one.id).await.is_ok());
+        root.remove_unreadable(one.id, RemoveMode::Empty)
+            .await
+            .unwrap();
+        let again = root.remove_unreadable(one.id, RemoveMode::Empty);
+        refused!(again.await, DriveError::NoSuchEntry);
+    }
+    let left = root.list_all().await.unwrap();
+    assert_eq!((left.entries.len(), left.bad.len()), (2, 0));
+    let gone = left.entries[0].name.clone();
+    root.remove(&gone, RemoveMode::Empty, None).await.unwrap();
+    let all = TrashQuery {
+        limit: 10,
+        ..TrashQuery::default()
+    };
+    let trash = client.drive.search_trash(&all).await.unwrap().items;
+    let names: Vec<_> = trash.iter().map(|item| &item.entry.name).collect();
+    assert_eq!(names, [&gone]);
+    set(&root, last.as_str(), "again", Replace::Never)
+        .await
+        .unwrap();
     served.stop().await;
 }
 

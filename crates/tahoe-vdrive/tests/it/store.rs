@@ -3,7 +3,7 @@
 use crate::support::{name, sqlite};
 use std::time::{Duration, SystemTime};
 use tahoe_vdrive::limits::{MAX_DEPTH, MAX_TRASH_ENTRIES, SWEEP_STEP, TRASH_TIME};
-use tahoe_vdrive::store::{Change, Changed, Expected, Store, StoreError};
+use tahoe_vdrive::store::{Change, Changed, Expected, Store, StoreError, StoredTrash};
 use tahoe_vdrive::{
     CapText, Caps, Contents, DirectoryId, Metadata, Place, Record, Target, Version, WriteKeys,
 };
@@ -108,7 +108,7 @@ impl Tested {
     async fn version(&self, parent: DirectoryId, text: &str) -> Option<u64> {
         let (place, _) = sealed(parent, text, file(""), 1);
         match self.0.entry(place).await {
-            Ok(stored) => Some(stored.record.version().0),
+            Ok(stored) => Some(Record::parse(stored.bytes).unwrap().version().0),
             Err(StoreError::NoSuchEntry) => None,
             Err(error) => panic!("{error}"),
         }
@@ -446,8 +446,9 @@ async fn trash_gives_back(store: &Tested) {
     store.add_file(ROOT, "b", 2, Expected::Any).await.unwrap();
     store.remove(ROOT, "d", None, true).await.unwrap();
     let trash = store.0.trash(None, 10).await.unwrap();
-    let versions: Vec<_> = trash.iter().map(|item| item.record.version().0).collect();
-    let children: Vec<_> = trash.iter().map(|item| item.record.child()).collect();
+    let record = |item: &StoredTrash| Record::parse(item.bytes.clone()).unwrap();
+    let versions: Vec<_> = trash.iter().map(|item| record(item).version().0).collect();
+    let children: Vec<_> = trash.iter().map(|item| record(item).child()).collect();
     assert_eq!(
         (versions, children),
         (vec![1, 1], vec![Some(directory(1)), None])
