@@ -12,6 +12,9 @@ pub const MAX_NOTES_BYTES: usize = 8192;
 pub const MAX_RECORD_BYTES: usize = 20 << 10;
 /// Deepest directory in which something may be changed, and longest path.
 pub const MAX_DEPTH: usize = 100;
+/// Most entries on the way from a directory to the root that are looked for: what was removed may have
+/// been in something that was removed before.
+pub const MAX_WAY: usize = 2 * MAX_DEPTH;
 /// Most entries in one page of a listing.
 pub const MAX_PAGE_ENTRIES: usize = 1000;
 /// Bytes of sealed entries after which a page ends.

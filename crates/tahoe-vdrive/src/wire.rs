@@ -2,7 +2,7 @@
 
 use crate::ids::{DirectoryId, EntryId, Revision, Version};
 use crate::record::Record;
-use crate::store::{Expected, Page, StoreError, StoredEntry, StoredTrash, TrashId};
+use crate::store::{Expected, Page, StoreError, StoredEntry, StoredLink, StoredTrash, TrashId};
 use foolscap::{RemoteFailure, Value};
 
 /// The interface of a directory, and of the root, which has more calls.
@@ -134,6 +134,27 @@ pub(crate) fn as_page(value: &Value) -> Option<Page> {
         revision: Revision(revision.as_integer()?),
         entries: entries.collect::<Option<_>>()?,
         more: more.as_bool()?,
+    })
+}
+
+pub(crate) fn link(link: &StoredLink) -> Value {
+    Value::Tuple(vec![
+        id(link.place.directory.as_bytes()),
+        id(link.place.entry.as_bytes()),
+        link.bytes.clone().into(),
+    ])
+}
+
+pub(crate) fn as_link(value: &Value) -> Option<StoredLink> {
+    let [directory, entry, bytes] = value.as_sequence()? else {
+        return None;
+    };
+    Some(StoredLink {
+        place: crate::ids::Place {
+            directory: DirectoryId::from_bytes(as_id(directory)?),
+            entry: EntryId::from_bytes(as_id(entry)?),
+        },
+        bytes: bytes.as_bytes()?.clone(),
     })
 }
 

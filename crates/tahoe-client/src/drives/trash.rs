@@ -2,11 +2,12 @@
 
 use super::directory::{DriveDirectory, entry_name};
 use super::error::AnyDirectoryError;
+use std::collections::HashMap;
 use std::time::SystemTime;
 use tahoe_directory::{ChildName, Node};
 use tahoe_vdrive::limits::TRASH_TIME;
 use tahoe_vdrive::store::TrashId;
-use tahoe_vdrive::{DriveError, EntryName, Target, TrashItem, TrashQuery};
+use tahoe_vdrive::{DirectoryId, DriveError, EntryName, Target, TrashItem, TrashQuery};
 
 /// Something that was removed or replaced.
 #[derive(Debug, Clone)]
@@ -23,6 +24,9 @@ pub struct TrashedChild {
     pub kept_until: SystemTime,
     /// Whether it was in the directory that was asked about, not elsewhere in the drive.
     pub was_here: bool,
+    /// The names that lead to the directory that it was in, or that did until that was removed
+    /// itself; none if nobody can say.
+    pub was_in: Option<Vec<ChildName>>,
 }
 
 /// A page of the trash.
@@ -59,14 +63,47 @@ impl DriveDirectory {
             limit,
         };
         let page = self.drive().search_trash(&query).await?;
-        let children = page.items.iter().map(|item| self.trashed(item));
-        Ok(Trash {
-            children: children.collect::<Result<_, _>>()?,
-            next: page.next.map(|next| next.0),
-        })
+        let mut ways = HashMap::from([(self.directory().id(), Some(self.path().to_vec()))]);
+        let mut children = Vec::with_capacity(page.items.len());
+        for item in &page.items {
+            let was_in = match ways.get(&item.directory) {
+                Some(way) => way.clone(),
+                None => {
+                    let way = self.way_to(item.directory).await?;
+                    ways.insert(item.directory, way.clone());
+                    way
+                }
+            };
+            children.push(self.trashed(item, was_in)?);
+        }
+        let next = page.next.map(|next| next.0);
+        Ok(Trash { children, next })
     }
 
-    fn trashed(&self, item: &TrashItem) -> Result<TrashedChild, AnyDirectoryError> {
+    async fn way_to(
+        &self,
+        directory: DirectoryId,
+    ) -> Result<Option<Vec<ChildName>>, AnyDirectoryError> {
+        match self.drive().way_to(directory).await {
+            Ok(way) => {
+                let names = way.iter().map(|name| ChildName::new(name.as_str()));
+                Ok(Some(names.collect()))
+            }
+            Err(
+                error @ (DriveError::NotConnected | DriveError::Lost(_) | DriveError::TimedOut),
+            ) => Err(error.into()),
+            Err(problem) => {
+                tracing::debug!(%directory, %problem, "where something was isn't known");
+                Ok(None)
+            }
+        }
+    }
+
+    fn trashed(
+        &self,
+        item: &TrashItem,
+        was_in: Option<Vec<ChildName>>,
+    ) -> Result<TrashedChild, AnyDirectoryError> {
         let node = match &item.entry.target {
             Target::Directory(_) => None,
             Target::File(cap) => Some(self.node(cap)?),
@@ -78,6 +115,7 @@ impl DriveDirectory {
             removed: item.removed,
             kept_until: item.removed.checked_add(TRASH_TIME).unwrap_or(item.removed),
             was_here: item.directory == self.directory().id(),
+            was_in,
         })
     }
 

@@ -3,10 +3,10 @@
 use super::connection::call;
 use super::{Directory, Drive, Entry};
 use crate::ids::{DirectoryId, Place};
-use crate::limits::{MAX_PAGE_ENTRIES, MAX_TRASH_ENTRIES};
+use crate::limits::{MAX_PAGE_ENTRIES, MAX_TRASH_ENTRIES, MAX_WAY};
 use crate::name::EntryName;
-use crate::record::{Contents, Record};
-use crate::store::{StoredTrash, TrashId};
+use crate::record::{Contents, Record, Target};
+use crate::store::{StoredLink, StoredTrash, TrashId};
 use crate::{DriveError, Version, wire};
 use foolscap::Value;
 use std::sync::Arc;
@@ -120,6 +120,36 @@ impl Drive {
         };
         let work = move || items.into_iter().filter_map(open).collect();
         Ok(self.shared().cpu.run(work).await)
+    }
+
+    /// The names that lead from the root to a directory; if it or one above it is in the trash, those
+    /// that led there.
+    pub async fn way_to(&self, directory: DirectoryId) -> Result<Vec<EntryName>, DriveError> {
+        let root = self.0.root()?;
+        let arguments = vec![wire::id(directory.as_bytes())];
+        let answer = call(&root, "way_to", arguments).await?;
+        let way = answer.as_sequence().filter(|way| way.len() <= MAX_WAY);
+        let way = way.and_then(|way| way.iter().map(wire::as_link).collect());
+        let way: Vec<StoredLink> = way.ok_or(DriveError::BadAnswer("way_to"))?;
+        let shared = Arc::clone(self.shared());
+        let open = move || {
+            let mut names = Vec::with_capacity(way.len());
+            let mut reached = directory;
+            for link in way {
+                let entry = shared.open_one(&link.place, &link.bytes)?;
+                if entry.target != Target::Directory(reached) {
+                    return Err(DriveError::BadAnswer("way_to"));
+                }
+                names.push(entry.name);
+                reached = link.place.directory;
+            }
+            names.reverse();
+            match reached {
+                DirectoryId::ROOT => Ok(names),
+                _ => Err(DriveError::BadAnswer("way_to")),
+            }
+        };
+        self.shared().cpu.run(open).await
     }
 
     /// Takes something out of the trash and puts it where nothing is; returns its new version.

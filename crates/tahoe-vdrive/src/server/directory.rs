@@ -205,13 +205,32 @@ impl Directory {
             let before = wire::optional(&before, |before| before.as_integer().map(TrashId))?;
             Some((before, limit.as_integer()?))
         })?;
-        if self.access == Access::ReadOnly {
-            let message = "this reference doesn't see the trash";
-            return Err(RemoteFailure::new(failure::READ_ONLY, message));
-        }
+        self.check_sees_trash()?;
         let trash = self.server.store.trash(before, limit).await;
         let trash = trash.map_err(|error| refused(&error))?;
         Ok(Value::List(trash.iter().map(wire::trash).collect()))
+    }
+
+    /// Also that of what is in the trash, and so for those who see that.
+    async fn way_to(&self, arguments: Arguments) -> Answer {
+        let id = take("way_to", "a directory's id", arguments, |arguments| {
+            let [directory] = arguments.take(["directory"])?;
+            wire::as_id(&directory).map(DirectoryId::from_bytes)
+        })?;
+        self.check_sees_trash()?;
+        let way = self.server.store.way_to(id).await;
+        let way = way.map_err(|error| refused(&error))?;
+        Ok(Value::List(way.iter().map(wire::link).collect()))
+    }
+
+    fn check_sees_trash(&self) -> Result<(), RemoteFailure> {
+        match self.access {
+            Access::ReadOnly => {
+                let message = "this reference doesn't see the trash";
+                Err(RemoteFailure::new(failure::READ_ONLY, message))
+            }
+            Access::ReadWrite => Ok(()),
+        }
     }
 
     async fn restore(&self, arguments: Arguments) -> Answer {
@@ -248,6 +267,7 @@ impl Referenceable for Directory {
             "directory" if is_root => self.directory(call.arguments).await,
             "move" if is_root => self.relocate(call.arguments).await,
             "trash" if is_root => self.trash(call.arguments).await,
+            "way_to" if is_root => self.way_to(call.arguments).await,
             "restore" if is_root => self.restore(call.arguments).await,
             _ => Err(call.unknown_method(DIRECTORY_INTERFACE)),
         }

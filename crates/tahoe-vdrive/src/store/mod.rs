@@ -147,6 +147,22 @@ impl std::fmt::Debug for StoredTrash {
     }
 }
 
+/// An entry that leads to a directory, as the database has it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredLink {
+    /// Where it is, or was, if it is in the trash.
+    pub place: Place,
+    /// What should be its sealed bytes.
+    pub bytes: Bytes,
+}
+
+impl std::fmt::Debug for StoredLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (place, bytes) = (self.place, self.bytes.len());
+        write!(f, "StoredLink({place:?}, {bytes} bytes)")
+    }
+}
+
 /// What servers of one drive have in common, and keep with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DriveNames {
@@ -296,6 +312,12 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<StoredTrash>, StoreError> {
         read::trash(&*self.reader, before, limit).await
+    }
+
+    /// The entries that lead to a directory, its own first and that in the root last; those of what
+    /// was removed are in the trash.
+    pub async fn way_to(&self, directory: DirectoryId) -> Result<Vec<StoredLink>, StoreError> {
+        read::way_to(&*self.reader, directory).await
     }
 
     async fn ask<T>(

@@ -2,9 +2,11 @@
 
 use super::TrashId;
 use super::sql::{Cell, Cells, Reader, Row};
-use super::{DatabaseError, DriveNames, Page, SecretName, StoreError, StoredEntry, StoredTrash};
+use super::{
+    DatabaseError, DriveNames, Page, SecretName, StoreError, StoredEntry, StoredLink, StoredTrash,
+};
 use crate::ids::{DirectoryId, EntryId, Place, Revision};
-use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_ENTRIES};
+use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_ENTRIES, MAX_WAY};
 use zeroize::Zeroizing;
 
 const NAMES: [&[u8]; 2] = [b"read-write name", b"read-only name"];
@@ -148,6 +150,50 @@ pub(super) async fn trash(
         is_first || bytes <= MAX_PAGE_BYTES
     };
     Ok(trash?.into_iter().take_while(fits).collect())
+}
+
+pub(super) async fn way_to(
+    reader: &dyn Reader,
+    directory: DirectoryId,
+) -> Result<Vec<StoredLink>, StoreError> {
+    let mut way: Vec<StoredLink> = Vec::new();
+    let mut reached = directory;
+    while reached != DirectoryId::ROOT {
+        let link = link_to(reader, reached).await?;
+        let link = link.filter(|_| way.len() < MAX_WAY);
+        let link = link.ok_or(StoreError::NoSuchDirectory)?;
+        reached = link.place.directory;
+        way.push(link);
+    }
+    Ok(way)
+}
+
+async fn link_to(
+    reader: &dyn Reader,
+    directory: DirectoryId,
+) -> Result<Option<StoredLink>, DatabaseError> {
+    const SELECTS: [&str; 2] = [
+        "SELECT directory, entry, record FROM entries WHERE child = $1 LIMIT 1",
+        "SELECT directory, entry, record FROM trash WHERE child = $1 LIMIT 1",
+    ];
+    for select in SELECTS {
+        let id = Cell::bytes(directory.as_bytes());
+        if let Some(row) = one(reader.query(select, vec![id]).await?) {
+            return stored_link(row).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn stored_link(row: Row) -> Result<StoredLink, DatabaseError> {
+    let mut cells = Cells::of(row);
+    Ok(StoredLink {
+        place: Place {
+            directory: DirectoryId::from_bytes(cells.id()?),
+            entry: EntryId::from_bytes(cells.id()?),
+        },
+        bytes: cells.bytes()?.into(),
+    })
 }
 
 fn one(rows: Vec<Row>) -> Option<Row> {

@@ -14,7 +14,7 @@ use super::sql::{Cell, Cells, Database};
 
 const FORMAT: u64 = 2;
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 11] = [
     "CREATE TABLE IF NOT EXISTS drive (name BYTEA PRIMARY KEY, number BIGINT, value BYTEA)",
     "CREATE TABLE IF NOT EXISTS directories (id BYTEA PRIMARY KEY, parent BYTEA, \
      removed BIGINT NOT NULL, revision BIGINT NOT NULL)",
@@ -24,6 +24,8 @@ const TABLES: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS trash (id BIGINT PRIMARY KEY, directory BYTEA NOT NULL, \
      entry BYTEA NOT NULL, child BYTEA, removed BIGINT NOT NULL, record BYTEA NOT NULL)",
     "CREATE INDEX IF NOT EXISTS trash_removed ON trash (removed)",
+    "CREATE INDEX IF NOT EXISTS entries_child ON entries (child) WHERE child IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS trash_child ON trash (child) WHERE child IS NOT NULL",
     "CREATE TABLE IF NOT EXISTS doomed (directory BYTEA PRIMARY KEY)",
     "INSERT INTO drive (name, number) VALUES ('format', 2) ON CONFLICT DO NOTHING",
     "INSERT INTO drive (name, number) VALUES ('revision', 0) ON CONFLICT DO NOTHING",

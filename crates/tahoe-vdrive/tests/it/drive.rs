@@ -2,8 +2,8 @@
 
 use crate::support::{Client, Served, cap, metadata, name, patient, set};
 use tahoe_vdrive::{
-    CapText, Caps, Directory, DriveError, EntryId, Freshness, RemoveMode, Replace, Target,
-    TrashQuery,
+    CapText, Caps, Directory, DirectoryId, DriveError, EntryId, Freshness, RemoveMode, Replace,
+    Target, TrashQuery,
 };
 
 macro_rules! refused {
@@ -289,6 +289,11 @@ async fn the_trash_is_searched_by_place_and_name() {
         ..TrashQuery::default()
     };
     assert_eq!(search(all).await, ("abaa".to_owned(), None));
+    let drive = &client.drive;
+    assert_eq!(drive.way_to(music.id()).await.unwrap(), [name("music")]);
+    assert_eq!(drive.way_to(root.id()).await.unwrap(), []);
+    let nowhere = DirectoryId::from_bytes([7; 16]);
+    refused!(drive.way_to(nowhere).await, DriveError::NoSuchDirectory);
     assert_eq!(search(here(&music, 9)).await, ("a".to_owned(), None));
     assert_eq!(search(here(&root, 3)).await, ("aba".to_owned(), None));
     let (names, before) = search(here(&root, 2)).await;

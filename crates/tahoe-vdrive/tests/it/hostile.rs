@@ -292,6 +292,7 @@ async fn try_all(reference: &RemoteReference, entry: &Value, record: &Value, id:
         ),
         ("restore", vec![one(), id.clone(), entry(), record()]),
         ("trash", vec![Value::None, one()]),
+        ("way_to", vec![id.clone()]),
     ] {
         let tried = reference
             .call(method, Arguments::positional(arguments))

@@ -130,6 +130,7 @@ pub(crate) async fn conformance<F: Future<Output = Store>>(empty: impl Fn() -> F
     moves_are_whole(&Tested(empty().await)).await;
     depth_is_bounded(&Tested(empty().await)).await;
     trash_gives_back(&Tested(empty().await)).await;
+    ways_lead_to_what_is_there_and_what_was(&Tested(empty().await)).await;
     trash_is_swept(&Tested(empty().await)).await;
     pages_cover_a_directory(&Tested(empty().await)).await;
     changes_are_announced(&Tested(empty().await)).await;
@@ -480,6 +481,34 @@ async fn trash_gives_back(store: &Tested) {
     assert_eq!(store.version(directory(1), "a").await, Some(1));
     restore(1, "old b", file("x"), 10).await.unwrap();
     assert!(store.0.trash(None, 10).await.unwrap().is_empty());
+}
+
+async fn ways_lead_to_what_is_there_and_what_was(store: &Tested) {
+    store.add_directory(ROOT, "d", 1, 1).await;
+    store.add_directory(directory(1), "e", 2, 1).await;
+    store.add_directory(directory(2), "f", 3, 1).await;
+    let way = async |number| {
+        let way = store.0.way_to(directory(number)).await?;
+        Ok::<_, StoreError>(way.into_iter().map(|link| link.place).collect::<Vec<_>>())
+    };
+    let place = |parent, text: &str| sealed(parent, text, file(""), 1).0;
+    let d = place(ROOT, "d");
+    let [e, f] = [(1, "e"), (2, "f")].map(|(number, text)| place(directory(number), text));
+    assert_eq!(store.0.way_to(ROOT).await.unwrap(), []);
+    assert_eq!(way(3).await.unwrap(), [f, e, d]);
+    refused!(way(4).await, StoreError::NoSuchDirectory);
+    // One after the other goes into the trash, where the way still is.
+    store.remove(directory(1), "e", None, true).await.unwrap();
+    assert_eq!(way(3).await.unwrap(), [f, e, d]);
+    let from = (ROOT, "d", 1);
+    let to = (ROOT, "moved", 2);
+    let target = Target::Directory(directory(1));
+    store
+        .relocate(from, to, target, Expected::Absent)
+        .await
+        .unwrap();
+    store.remove(ROOT, "moved", None, true).await.unwrap();
+    assert_eq!(way(3).await.unwrap(), [f, e, place(ROOT, "moved")]);
 }
 
 async fn trash_is_swept(store: &Tested) {

@@ -5,7 +5,7 @@ use crate::directory_page;
 use crate::redirect::quote;
 use crate::request::Call;
 use std::borrow::Cow;
-use tahoe_client::{AnyDirectory, AnyNode, DriveDirectory, Drives};
+use tahoe_client::{AnyDirectory, AnyNode, ChildName, DriveDirectory, Drives};
 
 /// The path of a directory's own URL, with a slash at both ends.
 pub(crate) fn url_path(directory: &AnyDirectory) -> String {
@@ -20,8 +20,13 @@ pub(crate) fn url_path(directory: &AnyDirectory) -> String {
 
 /// The same for a directory of a shared drive, whose other requests begin with this.
 pub(super) fn drive_url_path(directory: &DriveDirectory) -> String {
-    let mut path = drive_root(directory.drive_name());
-    for name in directory.path() {
+    below_drive(directory.drive_name(), directory.path())
+}
+
+/// The same by the names that lead there.
+pub(super) fn below_drive(drive: &str, names: &[ChildName]) -> String {
+    let mut path = drive_root(drive);
+    for name in names {
         path += &quote(name.as_str().as_bytes());
         path.push('/');
     }

@@ -3,6 +3,7 @@
 use crate::args::Args;
 use crate::check::Output;
 use crate::check_page::table;
+use crate::directory::location::{below_drive, drive_title};
 use crate::directory::post::text_argument;
 use crate::directory::{json, listing, location};
 use crate::error::WebError;
@@ -44,7 +45,7 @@ pub(super) async fn answer(call: &Call, directory: &AnyDirectory) -> Result<Resp
     let trash = trash.map_err(|error| failures::any_directory(&error))?;
     Ok(match output {
         Output::Json => response::plain(python_text::json(&facts(&trash))),
-        Output::Html => page(call, directory, &trash),
+        Output::Html => page(call, directory, drive.drive_name(), &trash),
     })
 }
 
@@ -90,6 +91,7 @@ fn facts(trash: &Trash) -> Value {
             "removed": unix_seconds(child.removed),
             "kept_until": unix_seconds(child.kept_until),
             "was_here": child.was_here,
+            "was_in": child.was_in.as_deref().map(names),
             "child": json::trashed(child),
         })
     };
@@ -97,7 +99,11 @@ fn facts(trash: &Trash) -> Value {
     json!({"trash": children, "next": trash.next})
 }
 
-fn page(call: &Call, directory: &AnyDirectory, trash: &Trash) -> Response {
+fn names(way: &[ChildName]) -> Vec<&str> {
+    way.iter().map(ChildName::as_str).collect()
+}
+
+fn page(call: &Call, directory: &AnyDirectory, drive: &str, trash: &Trash) -> Response {
     let which = listing::which(directory);
     let here = location::here(call);
     let mut body = Html::default();
@@ -109,7 +115,7 @@ fn page(call: &Call, directory: &AnyDirectory, trash: &Trash) -> Response {
         .element("h2", "Removed or replaced here");
     match own[..] {
         [] => drop(body.element("p", "Nothing that could be restored.")),
-        _ => rows(&mut body, "Removed or replaced here", &here, &own),
+        _ => rows(&mut body, "Removed or replaced here", &here, drive, &own),
     }
     body.raw("</section>\n");
     if !elsewhere.is_empty() {
@@ -120,7 +126,7 @@ fn page(call: &Call, directory: &AnyDirectory, trash: &Trash) -> Response {
                 "To have it back where it was, restore it from the trash of that directory. Here it \
                  comes into this directory.",
             );
-        rows(&mut body, "In other directories", &here, &elsewhere);
+        rows(&mut body, "In other directories", &here, drive, &elsewhere);
         body.raw("</section>\n");
     }
     if let Some(next) = trash.next {
@@ -136,15 +142,15 @@ fn page(call: &Call, directory: &AnyDirectory, trash: &Trash) -> Response {
     response::html(StatusCode::OK, "text/html", page)
 }
 
-fn rows(body: &mut Html, title: &str, here: &str, children: &[&TrashedChild]) {
+fn rows(body: &mut Html, title: &str, here: &str, drive: &str, children: &[&TrashedChild]) {
     table(body, title, HEADS, |body| {
         for child in children {
-            row(body, here, child);
+            row(body, here, drive, child);
         }
     });
 }
 
-fn row(body: &mut Html, here: &str, child: &TrashedChild) {
+fn row(body: &mut Html, here: &str, drive: &str, child: &TrashedChild) {
     let name = child.name.as_str();
     body.raw("<tr class=\"restorable\"><th scope=\"row\">");
     let node = child.node.as_ref();
@@ -159,6 +165,15 @@ fn row(body: &mut Html, here: &str, child: &TrashedChild) {
             body.text(name).raw(" <span class=\"kind\">DIR</span>");
         }
         None => drop(body.text(name)),
+    }
+    if let Some(way) = child.was_in.as_deref().filter(|_| !child.was_here) {
+        let way_name = match way {
+            [] => drive_title(drive),
+            way => names(way).join("/"),
+        };
+        body.raw("<span class=\"reason\">in <a href=\"");
+        body.text(&below_drive(drive, way)).raw("?t=trash\">");
+        body.text(&way_name).raw("</a></span>");
     }
     body.raw("</th>");
     for (head, time) in HEADS[1..].iter().zip([child.removed, child.kept_until]) {

@@ -15,9 +15,8 @@ use serde_json::{Value, json};
 /// List what was removed from a shared drive or replaced in it
 ///
 /// It is kept for 30 days; `tahoe restore` brings it back. Each line says by which ID, when it was
-/// removed, until when it is kept, whether it was in the directory that is asked about or elsewhere
-/// in the drive, and its name; the last removed comes first. The drive's root tells of all that was
-/// in the drive, any other directory of what was in it.
+/// removed, until when it is kept, and where it was in the drive; the last removed comes first. The
+/// drive's root tells of all that was in the drive, any other directory of what was in it.
 ///
 ///   tahoe trash
 ///   tahoe trash vdrive:photos
@@ -49,7 +48,8 @@ struct Trashed {
     /// In seconds since 1970, as the next one.
     removed: f64,
     kept_until: f64,
-    was_here: bool,
+    /// The names that lead to the directory that it was in, if the node knows.
+    was_in: Option<Vec<String>>,
     child: GridObject,
 }
 
@@ -113,25 +113,25 @@ fn no_trash(error: &serde_json::Error) -> CommandError {
 
 fn lines(items: &[Trashed]) -> Vec<String> {
     let clock = Clock::now();
-    let head = ["ID", "REMOVED", "KEPT UNTIL", "WHERE", "NAME"].map(str::to_owned);
+    let head = ["ID", "REMOVED", "KEPT UNTIL", "PATH"].map(str::to_owned);
     let row = |item: &Trashed| {
         let mark = match item.child.kind {
             ObjectKind::Directory => "/",
             ObjectKind::File | ObjectKind::Unknown => "",
         };
-        let place = if item.was_here { "here" } else { "elsewhere" };
+        let mut path = item.was_in.clone().unwrap_or_else(|| vec!["?".to_owned()]);
+        path.push(format!("{}{mark}", item.name));
         [
             item.trash.to_string(),
             clock.date(Some(item.removed)),
             clock.date(Some(item.kept_until)),
-            place.to_owned(),
-            quoted_name_if_needed(&format!("{}{mark}", item.name)),
+            quoted_name_if_needed(&path.join("/")),
         ]
     };
     let rows: Vec<_> = items.iter().map(row).collect();
     let id_width = rows.iter().map(|[id, ..]| id.len()).max().unwrap_or(0);
-    let line = |[id, removed, until, place, name]: &[String; 5]| {
-        format!("{id:>id_width$}  {removed:12}  {until:12}  {place:9}  {name}")
+    let line = |[id, removed, until, path]: &[String; 4]| {
+        format!("{id:>id_width$}  {removed:12}  {until:12}  {path}")
     };
     let head = (!rows.is_empty()).then_some(&head);
     head.into_iter().chain(&rows).map(line).collect()
@@ -143,22 +143,18 @@ mod tests {
 
     #[test]
     fn a_line_for_each() {
-        let item = |id: u64, name: &str, kind: &str, was_here: bool| {
+        let item = |id: u64, name: &str, kind: &str, was_in: Option<[&str; 2]>| {
             let item = json!({"trash": id, "name": name, "removed": 0.5, "kept_until": 2_592_000.5,
-                "was_here": was_here, "child": [kind, {}]});
+                "was_in": was_in, "child": [kind, {}]});
             serde_json::from_value::<Trashed>(item).unwrap()
         };
         assert!(lines(&[]).is_empty());
         let items = [
-            item(1234, "sea.jpg", "filenode", true),
-            item(7, "two\nlines", "dirnode", false),
+            item(1234, "sea.jpg", "filenode", Some(["photos", "2026"])),
+            item(7, "two\nlines", "dirnode", None),
         ];
         let lines = lines(&items);
-        let ends = [
-            "NAME",
-            "here       sea.jpg",
-            "elsewhere  \"two\\x0alines/\"",
-        ];
+        let ends = ["PATH", "  photos/2026/sea.jpg", r#"  "?/two\x0alines/""#];
         let starts = [
             "  ID  REMOVED       KEPT UNTIL",
             "1234  Jan 01  1970",

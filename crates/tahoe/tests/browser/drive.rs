@@ -64,7 +64,9 @@ fn what_was_removed_is_restored_by_forms() {
     page.wait_for_text("“sea.txt” was deleted.");
     page.open("/vdrive/?t=trash");
     page.wait_for_text("in other directories");
-    page.open("/vdrive/photos/2026/?t=trash");
+    page.wait_for_text("in photos/2026");
+    page.click("main [href='/vdrive/photos/2026/?t=trash']");
+    page.wait_for_text("Trash of shared drive: photos/2026");
     page.click("[aria-label='Restore sea.txt']");
     page.wait_for_names(&["sea.txt"]);
     page.open("/vdrive/?t=trash");
