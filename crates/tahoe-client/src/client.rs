@@ -314,13 +314,13 @@ fn mutable_observer(
         history.note_mutable(status, clock());
         match status.kind() {
             MutableKind::Mapupdate(_) => {}
-            MutableKind::Publish(size) => {
+            MutableKind::Publish(transfer) => {
                 statistics.count("mutable.files_published", 1);
-                statistics.count("mutable.bytes_published", size);
+                statistics.count("mutable.bytes_published", transfer.size_bytes);
             }
-            MutableKind::Retrieve(size) => {
+            MutableKind::Retrieve(transfer) => {
                 statistics.count("mutable.files_retrieved", 1);
-                statistics.count("mutable.bytes_retrieved", size);
+                statistics.count("mutable.bytes_retrieved", transfer.size_bytes);
             }
         }
     })

@@ -62,8 +62,9 @@ pub use tahoe_introducer::{
     SubscriberDescription,
 };
 pub use tahoe_mutable::{
-    Contents, MutableFacts, MutableKind, MutableRepairError, MutableStatus, OpenVersion,
-    PublishError, ReadError, ReadStream, ReadyKeys, ServerAnswer, ServermapMode, Version, Written,
+    Contents, MutableFacts, MutableKind, MutableRepairError, MutableStage, MutableStatus,
+    MutableTransfer, OpenVersion, PublishError, ReadError, ReadStream, ReadyKeys, ServerAnswers,
+    ServermapMode, Version, Written,
 };
 pub use tahoe_share::EncodingParameters;
 pub use tahoe_storage_http::Nurl;

@@ -30,5 +30,8 @@ pub use keys::{ReadyKeys, RsaKeyPool};
 pub use modify::Modified;
 pub use retrieve::{MOST_BYTES_AT_ONCE, ReadStream};
 pub use servermap::{Servermap, ServermapMode, SharePlace};
-pub use status::{MutableFacts, MutableKind, MutableObserver, MutableStatus, ServerAnswer};
+pub use status::{
+    MutableFacts, MutableKind, MutableObserver, MutableStage, MutableStatus, MutableTransfer,
+    ServerAnswers,
+};
 pub use version::Version;

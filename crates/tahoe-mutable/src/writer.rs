@@ -16,7 +16,7 @@ use crate::files::{FIRST_READ, MOST_SDMF_BYTES, MutableFiles, Written};
 use crate::known::{Latest, MOST_CONTENTS};
 use crate::publish::{Draft, Plaintext, Publish, Published};
 use crate::servermap::{Servermap, ServermapMode, WriterSecrets, read_range};
-use crate::status::MutableKind;
+use crate::status::{MutableKind, MutableTransfer};
 
 impl MutableFiles {
     /// What a writer needs, if all of it is known and fresh.
@@ -143,7 +143,7 @@ impl<'a> Writer<'a> {
     /// Publishes the first version.
     pub(crate) async fn write_new(&self, contents: Contents) -> Result<Written, PublishError> {
         let draft = self.draft(contents.clone(), self.core.encoding, 1)?;
-        let publish = self.publisher(None);
+        let publish = self.publisher(None, &draft);
         let since = Some(Instant::now());
         self.publish(publish, draft, Some(contents), since).await
     }
@@ -158,7 +158,7 @@ impl<'a> Writer<'a> {
         let number = latest.map.highest_sequence_number() + 1;
         let draft = self.draft(contents.clone(), encoding, number)?;
         let since = latest.surveyed_for_writing;
-        let publish = self.publisher(Some(&latest.map));
+        let publish = self.publisher(Some(&latest.map), &draft);
         self.publish(publish, draft, Some(contents), since).await
     }
 
@@ -169,18 +169,25 @@ impl<'a> Writer<'a> {
         draft: Draft,
     ) -> Result<Written, PublishError> {
         let since = latest.surveyed_for_writing;
-        let mut publish = self.publisher(Some(&latest.map));
+        let mut publish = self.publisher(Some(&latest.map), &draft);
         publish.placing = false;
         self.publish(publish, draft, None, since).await
     }
 
-    fn publisher<'m>(&'m self, map: Option<&'m Servermap>) -> Publish<'m> {
+    /// Begins to publish a draft in place of what the map shows.
+    fn publisher<'m>(&'m self, map: Option<&'m Servermap>, draft: &Draft) -> Publish<'m> {
+        let kind = MutableKind::Publish(MutableTransfer {
+            size_bytes: draft.geometry.data_length(),
+            length_bytes: draft.plaintext.length(),
+            encoding: draft.geometry.encoding(),
+        });
         Publish {
             core: self.core,
             cap: self.cap,
             storage_index: self.verify_cap.storage_index,
             map,
             placing: true,
+            ongoing: self.core.begin(kind, self.verify_cap.storage_index),
         }
     }
 
@@ -241,8 +248,6 @@ impl<'a> Writer<'a> {
         contents: Option<Contents>,
         surveyed: Option<Instant>,
     ) -> Result<Written, PublishError> {
-        let kind = MutableKind::Publish(draft.geometry.data_length());
-        let ongoing = self.core.begin(kind, self.verify_cap.storage_index);
         // Until it is over nobody knows what is there.
         self.core.known.forget_version(&self.verify_cap);
         let Published { map, complete } = publish.run(draft).await?;
@@ -258,7 +263,6 @@ impl<'a> Writer<'a> {
                 .cloned(),
             surveyed_for_writing: surveyed.filter(|_| complete),
         });
-        ongoing.succeeded();
         Ok(Written { version })
     }
 

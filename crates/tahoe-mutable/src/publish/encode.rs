@@ -17,6 +17,7 @@ use tahoe_storage_api::{ShareNumber, WriteVector};
 
 use crate::contents::Contents;
 use crate::error::PublishError;
+use crate::status::{MutableStage, MutableStatus};
 use crate::version::ShareHeader;
 
 /// Most segments that are encoded as one piece of work.
@@ -44,6 +45,12 @@ impl Plaintext {
             contents,
             after: Bytes::new(),
         }
+    }
+
+    /// Bytes of all segments together.
+    pub(crate) fn length(&self) -> u64 {
+        let around = self.before.len() as u64 + self.after.len() as u64;
+        self.contents.length() + around
     }
 
     /// Fills the buffer with the file's bytes from `offset` on.
@@ -141,6 +148,7 @@ impl Draft {
         &self,
         segments: Range<u64>,
         shares: &BTreeSet<ShareNumber>,
+        status: &Arc<MutableStatus>,
     ) -> Result<Blocks, PublishError> {
         let encoding = self.geometry.encoding();
         let (k, n) = (encoding.shares_needed(), encoding.shares_total());
@@ -155,7 +163,7 @@ impl Draft {
         let mut ciphertext = Vec::new();
         for (segment, range) in segments.zip(ranges) {
             let salt = self.salt_of(segment);
-            let block_size = self.encipher(segment, &salt, &mut ciphertext)?;
+            let block_size = self.encipher(segment, &salt, &mut ciphertext, status)?;
             let own_salt = &salt[..range.len() - block_size];
             let mut blocks: Vec<&mut [u8]> = stored
                 .iter_mut()
@@ -165,6 +173,7 @@ impl Draft {
                     block
                 })
                 .collect();
+            let _encoding = status.during(MutableStage::Encode);
             let primary: Vec<&[u8]> = ciphertext.chunks_exact(block_size).collect();
             encoder
                 .encode(&primary, &numbers, &mut blocks)
@@ -180,7 +189,9 @@ impl Draft {
         &self,
         segments: Range<u64>,
         blocks: &Blocks,
+        status: &Arc<MutableStatus>,
     ) -> Result<Vec<Vec<Hash>>, PublishError> {
+        let _hashing = status.during(MutableStage::Hash);
         let ranges = self.stored_ranges(segments)?;
         let stored: Vec<&[u8]> = blocks
             .values()
@@ -215,6 +226,7 @@ impl Draft {
         segment: u64,
         salt: &[u8; 16],
         buffer: &mut Vec<u8>,
+        status: &Arc<MutableStatus>,
     ) -> Result<usize, PublishError> {
         let range = self.geometry.segment_range(segment)?;
         let length = usize::try_from(range.end - range.start).expect("a segment fits in memory");
@@ -224,13 +236,19 @@ impl Draft {
         buffer.resize(block_size * needed, 0);
         let (ciphertext, padding) = buffer.split_at_mut(length);
         self.plaintext.read_at(range.start, ciphertext)?;
+        let _encrypting = status.during(MutableStage::Encrypt);
         AesCtr::new(self.read_key.data_key(salt).as_bytes(), 0).apply(ciphertext);
         padding.fill(0);
         Ok(block_size)
     }
 
     /// Builds the hash trees over the old and the new blocks and signs the version.
-    pub(crate) fn sign(&self, new_leaves: Vec<Vec<Hash>>) -> Result<SignedVersion, PublishError> {
+    pub(crate) fn sign(
+        &self,
+        new_leaves: Vec<Vec<Hash>>,
+        status: &Arc<MutableStatus>,
+    ) -> Result<SignedVersion, PublishError> {
+        let _packing = status.during(MutableStage::Pack);
         let trees = self.block_trees(new_leaves)?;
         let roots: Vec<Hash> = trees.iter().map(HashTree::root).collect();
         let share_tree = HashTree::from_leaves(&roots).map_err(MutableLayoutError::from)?;
@@ -241,7 +259,9 @@ impl Draft {
             MutableFormat::Sdmf => sdmf_signed_prefix(signed, self.file_salt()),
             MutableFormat::Mdmf => mdmf_signed_prefix(signed),
         };
+        let signing = status.during(MutableStage::Sign);
         let signature = self.private_key.sign(&prefix)?;
+        drop(signing);
         let encrypted_private_key = self.private_key.encrypt();
         let mut shares = Vec::new();
         for (number, tree) in (0..=u8::MAX).zip(&trees) {

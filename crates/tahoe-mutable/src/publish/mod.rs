@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tahoe_caps::MutableWriteCap;
+use tahoe_crypto::hash::Hash;
 use tahoe_crypto::{ServerId, StorageIndex};
 use tahoe_storage_api::{Server, ShareNumber, WriteVector};
 use tokio::time::{Instant, sleep_until};
@@ -21,6 +22,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::core::Core;
 use crate::error::PublishError;
 use crate::servermap::{KnownShare, Servermap, ServermapMode, WriterSecrets};
+use crate::status::{MutableStage, MutableStatus, Ongoing};
 
 pub(crate) use encode::{Draft, Plaintext, SignedVersion};
 use plan::{Plan, Target};
@@ -49,6 +51,7 @@ pub(crate) struct Publish<'a> {
     pub(crate) map: Option<&'a Servermap>,
     /// Whether shares that lie nowhere are placed.
     pub(crate) placing: bool,
+    pub(crate) ongoing: Ongoing,
 }
 
 /// A version that was written.
@@ -81,12 +84,9 @@ impl Publish<'_> {
             (version, Some(shares))
         } else {
             let leaves = self.hash_blocks(&draft).await?;
-            let signing = Arc::clone(&draft);
-            (
-                self.core.pool.run(move || signing.sign(leaves)).await?,
-                None,
-            )
+            (self.sign(&draft, leaves).await?, None)
         };
+        let setup = self.ongoing.status().during(MutableStage::Setup);
         let servers = self.core.directory.servers_for(&self.storage_index);
         let total = draft.shares_total();
         let mut plan = self
@@ -101,6 +101,7 @@ impl Publish<'_> {
             merge(&mut todo, &new);
             merge(&mut plan, &new);
         }
+        drop(setup);
         for _ in 0..MOST_ROUNDS {
             let failed_before = progress.failed.len();
             match &shares {
@@ -120,7 +121,24 @@ impl Publish<'_> {
             todo = more.unwrap_or_default();
             merge(&mut plan, &todo);
         }
-        self.conclude(&draft, &plan, &version, progress)
+        let published = self.conclude(&draft, &plan, &version, progress)?;
+        self.ongoing.has_stored(published.map.shares.keys());
+        self.ongoing.succeeded();
+        Ok(published)
+    }
+
+    fn status(&self) -> Arc<MutableStatus> {
+        Arc::clone(self.ongoing.status())
+    }
+
+    async fn sign(
+        &self,
+        draft: &Arc<Draft>,
+        leaves: Vec<Vec<Hash>>,
+    ) -> Result<SignedVersion, PublishError> {
+        let (draft, status) = (Arc::clone(draft), self.status());
+        let sign = move || draft.sign(leaves, &status);
+        self.core.pool.run(sign).await
     }
 
     async fn encode(
@@ -129,10 +147,10 @@ impl Publish<'_> {
     ) -> Result<(SignedVersion, EncodedShares), PublishError> {
         let all: BTreeSet<ShareNumber> = draft.share_numbers().collect();
         let pieces = draft.pieces()?.into_iter().map(|segments| {
-            let (draft, all) = (Arc::clone(draft), all.clone());
+            let (draft, all, status) = (Arc::clone(draft), all.clone(), self.status());
             self.core.pool.run(move || {
-                let blocks = draft.encode(segments.clone(), &all)?;
-                let hashes = draft.hash(segments.clone(), &blocks)?;
+                let blocks = draft.encode(segments.clone(), &all, &status)?;
+                let hashes = draft.hash(segments.clone(), &blocks, &status)?;
                 Ok::<_, PublishError>((segments.start, blocks, hashes))
             })
         });
@@ -145,8 +163,7 @@ impl Publish<'_> {
             }
             blocks.push((start, stored));
         }
-        let signing = Arc::clone(draft);
-        let version = self.core.pool.run(move || signing.sign(leaves)).await?;
+        let version = self.sign(draft, leaves).await?;
         let mut shares = EncodedShares::new();
         for (number, sealed) in all.iter().zip(&version.shares) {
             let mut writes = vec![sealed.leading_write()];
@@ -168,7 +185,7 @@ impl Publish<'_> {
         shares: &EncodedShares,
         progress: &mut Progress,
     ) {
-        let secrets = self.secrets();
+        let _pushing = self.ongoing.status().during(MutableStage::Push);
         let sends = todo.values().map(|target| {
             let ours = self.ours(&target.server.id, plan);
             let messages = messages(target, shares);
@@ -178,7 +195,7 @@ impl Publish<'_> {
                     let number = message.shares.keys().next();
                     let share = number.and_then(|n| version.shares.get(usize::from(n.0)));
                     let checkstring = share.map(|s| s.checkstring()).unwrap_or_default();
-                    let sent = message.send(&self.storage_index, secrets, &checkstring, &ours);
+                    let sent = self.send_message(message, &checkstring, &ours);
                     answers.push(sent.await);
                 }
                 answers
@@ -202,8 +219,30 @@ impl Publish<'_> {
         }
         // Whatever they do with it, they are counted as lost.
         for server in waiting {
+            let problem = "no answer in time".to_owned();
+            self.ongoing.status().failed(&server, problem);
             progress.give_up(server);
         }
+    }
+
+    async fn send_message(
+        &self,
+        message: Message,
+        checkstring: &Bytes,
+        ours: &BTreeSet<ShareNumber>,
+    ) -> (ServerId, BTreeSet<ShareNumber>, Sent) {
+        let asked = Instant::now();
+        let (storage_index, secrets) = (&self.storage_index, self.secrets());
+        let answer = message.send(storage_index, secrets, checkstring, ours);
+        let (server, numbers, sent) = answer.await;
+        let status = self.ongoing.status();
+        status.answered(&server, asked.elapsed());
+        match &sent {
+            Sent::Stored => {}
+            Sent::Surprise => status.failed(&server, "shares of another writer".to_owned()),
+            Sent::Failed(error) => status.failed(&server, error.to_string()),
+        }
+        (server, numbers, sent)
     }
 
     fn secrets(&self) -> WriterSecrets<'_> {

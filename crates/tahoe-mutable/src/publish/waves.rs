@@ -21,6 +21,7 @@ use super::plan::{Expected, Plan};
 use super::send::{Message, Sent, ShareWrite};
 use super::{Progress, Publish};
 use crate::error::PublishError;
+use crate::status::MutableStage;
 
 /// Most shares that are written at a time.
 const WIDEST_WAVE: usize = 3;
@@ -44,10 +45,10 @@ impl Publish<'_> {
     ) -> Result<Vec<Vec<Hash>>, PublishError> {
         let all: BTreeSet<ShareNumber> = draft.share_numbers().collect();
         let pieces = draft.pieces()?.into_iter().map(|segments| {
-            let (draft, all) = (Arc::clone(draft), all.clone());
+            let (draft, all, status) = (Arc::clone(draft), all.clone(), self.status());
             self.core.pool.run(move || {
-                let blocks = draft.encode(segments.clone(), &all)?;
-                draft.hash(segments, &blocks)
+                let blocks = draft.encode(segments.clone(), &all, &status)?;
+                draft.hash(segments, &blocks, &status)
             })
         });
         let mut pieces = stream::iter(pieces).buffered(ENCODINGS_AHEAD);
@@ -101,8 +102,8 @@ impl Publish<'_> {
         while first < end && !copies.is_empty() {
             let segments = first..end.min(first + SEGMENTS_IN_MESSAGE);
             let (encoding, numbers) = (Arc::clone(draft), wanted.clone());
-            let range = segments.clone();
-            let encode = move || encoding.encode(range, &numbers);
+            let (range, status) = (segments.clone(), self.status());
+            let encode = move || encoding.encode(range, &numbers, &status);
             let blocks = self.core.pool.run(encode).await?;
             let is_last = segments.end == end;
             let messages = copies
@@ -111,7 +112,9 @@ impl Publish<'_> {
             let messages = messages.collect::<Result<Vec<_>, _>>()?;
             let sends = copies.iter().zip(messages);
             let sends = sends.map(|(copy, message)| self.send_copy(copy, message, version, plan));
+            let pushing = self.ongoing.status().during(MutableStage::Push);
             let answers = join_all(sends).await;
+            drop(pushing);
             let mut failed = BTreeSet::<ServerId>::new();
             for (server, numbers, sent) in answers {
                 match sent {
@@ -149,9 +152,7 @@ impl Publish<'_> {
         let checkstring = sealed
             .map(|sealed| sealed.checkstring())
             .unwrap_or_default();
-        message
-            .send(&self.storage_index, self.secrets(), &checkstring, &ours)
-            .await
+        self.send_message(message, &checkstring, &ours).await
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::core::Core;
 use crate::error::ReadError;
 use crate::servermap::{Place, Servermap, ServermapMode, Survey};
-use crate::status::{MutableKind, Ongoing};
+use crate::status::{MutableKind, MutableStage, MutableStatus, MutableTransfer, Ongoing};
 use crate::version::Version;
 
 use source::{Source, SourceFault, VerifiedBlock};
@@ -97,9 +97,13 @@ impl Retrieval {
         })
     }
 
-    /// Tells the observer that a part of the version is read.
-    pub(crate) fn begin(&self) -> Ongoing {
-        let kind = MutableKind::Retrieve(self.version.data_length);
+    /// Tells the observer that so many bytes of the version are read.
+    pub(crate) fn begin(&self, length_bytes: u64) -> Ongoing {
+        let kind = MutableKind::Retrieve(MutableTransfer {
+            size_bytes: self.version.data_length,
+            length_bytes,
+            encoding: self.geometry.encoding(),
+        });
         self.core.begin(kind, self.cap.storage_index())
     }
 
@@ -128,14 +132,15 @@ impl Retrieval {
     pub(crate) async fn segments(
         self: &Arc<Self>,
         segments: Range<u64>,
+        status: &Arc<MutableStatus>,
     ) -> Result<Vec<Bytes>, ReadError> {
-        let blocks = self.blocks(segments.clone()).await?;
-        let this = Arc::clone(self);
+        let blocks = self.blocks(segments.clone(), status).await?;
+        let (this, status) = (Arc::clone(self), Arc::clone(status));
         let count = segments.end - segments.start;
         let pieces = self.core.pool.run(move || {
             let numbered = segments.enumerate();
             numbered
-                .map(|(index, segment)| this.decode(segment, index, &blocks))
+                .map(|(index, segment)| this.decode(segment, index, &blocks, &status))
                 .collect()
         });
         let pieces = pieces.await;
@@ -143,7 +148,13 @@ impl Retrieval {
         Ok(pieces)
     }
 
-    fn decode(&self, segment: u64, index: usize, shares: &[Blocks]) -> Bytes {
+    fn decode(
+        &self,
+        segment: u64,
+        index: usize,
+        shares: &[Blocks],
+        status: &Arc<MutableStatus>,
+    ) -> Bytes {
         let range = self.geometry.segment_range(segment);
         let range = range.expect("only existing segments are read");
         let length = usize::try_from(range.end - range.start);
@@ -152,8 +163,11 @@ impl Retrieval {
             .iter()
             .map(|(number, blocks)| (number.0, &blocks[index].block[..]))
             .collect();
+        let decoding = status.during(MutableStage::Decode);
         let segment = self.decoder.decode_segment(&blocks, length);
         let mut segment = segment.expect("k different blocks of one size were collected");
+        drop(decoding);
+        let _decrypting = status.during(MutableStage::Decrypt);
         let salt = shares.first().map(|(_, blocks)| blocks[index].salt);
         let key = self.cap.read_key.data_key(&salt.unwrap_or_default());
         AesCtr::new(key.as_bytes(), 0).apply(&mut segment);
@@ -161,7 +175,11 @@ impl Retrieval {
     }
 
     /// Collects the blocks of k different shares; replaces shares that are bad, lost or late.
-    async fn blocks(self: &Arc<Self>, segments: Range<u64>) -> Result<Vec<Blocks>, ReadError> {
+    async fn blocks(
+        self: &Arc<Self>,
+        segments: Range<u64>,
+        status: &Arc<MutableStatus>,
+    ) -> Result<Vec<Blocks>, ReadError> {
         let needed = usize::from(self.version.shares_needed);
         let mut complete = BTreeMap::<ShareNumber, Vec<VerifiedBlock>>::new();
         let mut fetches = FuturesUnordered::new();
@@ -173,7 +191,7 @@ impl Retrieval {
                 && let Some(source) = self.next_source(&asked)
             {
                 asked.insert(source.place());
-                fetches.push(self.verified(source, segments.clone()));
+                fetches.push(self.verified(source, segments.clone(), status));
             }
             if fetches.is_empty() && !self.search_again().await {
                 return Err(self.not_enough_shares());
@@ -184,7 +202,11 @@ impl Retrieval {
                     Ok(blocks) => {
                         complete.insert(source.number, blocks);
                     }
-                    Err(fault) => self.fault(&source, &fault),
+                    Err(fault) => {
+                        let problem = format!("share {}: {fault}", source.number);
+                        status.failed(&source.server.id, problem);
+                        self.fault(&source, &fault);
+                    }
                 },
                 () = sleep_until(patience_ends), if !fetches.is_empty() => {
                     wanted += 1;
@@ -200,8 +222,9 @@ impl Retrieval {
         self: &Arc<Self>,
         source: Arc<Source>,
         segments: Range<u64>,
+        status: &Arc<MutableStatus>,
     ) -> (Arc<Source>, Result<Vec<VerifiedBlock>, SourceFault>) {
-        let result = self.fetch_and_verify(&source, segments).await;
+        let result = self.fetch_and_verify(&source, segments, status).await;
         (source, result)
     }
 
@@ -209,6 +232,7 @@ impl Retrieval {
         self: &Arc<Self>,
         source: &Arc<Source>,
         segments: Range<u64>,
+        status: &Arc<MutableStatus>,
     ) -> Result<Vec<VerifiedBlock>, SourceFault> {
         let proved = {
             let tree = self.share_tree.lock();
@@ -216,9 +240,14 @@ impl Retrieval {
             tree.leaf(source.number.0.into()).is_some()
         };
         let storage_index = self.cap.storage_index();
-        let fetched = source.fetch(&storage_index, segments, proved).await?;
+        let fetched = source.fetch(&storage_index, segments, proved, status);
+        let fetched = fetched.await?;
         let (source, share_tree) = (Arc::clone(source), Arc::clone(&self.share_tree));
-        let verify = move || source.verify(&fetched, &share_tree);
+        let status = Arc::clone(status);
+        let verify = move || {
+            let _verifying = status.during(MutableStage::Verify);
+            source.verify(&fetched, &share_tree)
+        };
         self.core.pool.run(verify).await
     }
 

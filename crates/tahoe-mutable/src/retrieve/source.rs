@@ -15,8 +15,10 @@ use tahoe_share::{
     parse_share_hash_chain,
 };
 use tahoe_storage_api::{Server, ShareNumber, StorageError};
+use tokio::time::Instant;
 
 use crate::servermap::{KnownShare, Place, read_range};
+use crate::status::{MutableStage, MutableStatus};
 use crate::version::ShareHeader;
 
 /// Nodes of a hash tree that are read along with wanted ones rather than apart from them.
@@ -105,22 +107,24 @@ impl Source {
         storage_index: &StorageIndex,
         segments: Range<u64>,
         chain_is_known: bool,
+        status: &Arc<MutableStatus>,
     ) -> Result<Fetched, SourceFault> {
         let ShareHeader {
             header, geometry, ..
         } = &self.header;
         let first = header.block_range(geometry, segments.start)?;
         let last = header.block_range(geometry, segments.end.saturating_sub(1))?;
-        let blocks = self.read(storage_index, first.start..last.end);
+        let status = Some(status);
+        let blocks = self.read(storage_index, first.start..last.end, status);
         let hashes = async {
             let chain = async {
                 let range = header.share_hash_chain_range()?;
                 Ok(match chain_is_known {
                     true => None,
-                    false => Some(self.read(storage_index, range).await?),
+                    false => Some(self.read(storage_index, range, status).await?),
                 })
             };
-            try_join(self.nodes(storage_index, &segments), chain).await
+            try_join(self.nodes(storage_index, &segments, status), chain).await
         };
         let (blocks, (nodes, chain)) = try_join(blocks, hashes).await?;
         Ok(Fetched {
@@ -136,6 +140,7 @@ impl Source {
         &self,
         storage_index: &StorageIndex,
         segments: &Range<u64>,
+        status: Option<&Arc<MutableStatus>>,
     ) -> Result<Vec<(u64, Hash)>, SourceFault> {
         let ShareHeader {
             header, geometry, ..
@@ -151,7 +156,7 @@ impl Source {
         let reads = runs(&wanted).into_iter().map(|run| async move {
             let length = HASH_LENGTH as u64;
             let range = tree.start + run.start * length..tree.start + run.end * length;
-            let bytes = self.read(storage_index, range).await?;
+            let bytes = self.read(storage_index, range, status).await?;
             let (hashes, _) = bytes.as_chunks();
             Ok::<_, SourceFault>(run.zip(hashes.to_vec()).collect::<Vec<_>>())
         });
@@ -231,8 +236,9 @@ impl Source {
             header, geometry, ..
         } = &self.header;
         let shape = geometry.block_tree_shape()?;
-        let tree = self.read(storage_index, header.block_hash_tree_range(geometry)?);
-        let chain = self.read(storage_index, header.share_hash_chain_range()?);
+        let tree = header.block_hash_tree_range(geometry)?;
+        let tree = self.read(storage_index, tree, None);
+        let chain = self.read(storage_index, header.share_hash_chain_range()?, None);
         let (tree, chain) = try_join(tree, chain).await?;
         let (nodes, _) = tree.as_chunks();
         let first = usize::try_from(shape.leaf_node(0).map_err(SourceFault::BlockTree)?);
@@ -289,11 +295,13 @@ impl Source {
         Ok(blocks)
     }
 
-    /// Reads bytes of the share, all of them or none.
+    /// Reads bytes of the share, all of them or none; if the server is asked for them, `status` is
+    /// told how long that took.
     async fn read(
         &self,
         storage_index: &StorageIndex,
         range: Range<u64>,
+        status: Option<&Arc<MutableStatus>>,
     ) -> Result<Bytes, SourceFault> {
         if let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end))
             && start <= end
@@ -303,7 +311,13 @@ impl Source {
         }
         let length = range.end.saturating_sub(range.start);
         let end = range.end;
-        let bytes = read_range(&self.server, storage_index, self.number, range).await?;
+        let asked = Instant::now();
+        let _fetching = status.map(|status| status.during(MutableStage::Fetch));
+        let bytes = read_range(&self.server, storage_index, self.number, range).await;
+        if let Some(status) = status {
+            status.answered(&self.server.id, asked.elapsed());
+        }
+        let bytes = bytes?;
         if (bytes.len() as u64) < length {
             return Err(SourceFault::Truncated { end });
         }

@@ -68,7 +68,7 @@ impl ReadStream {
     }
 
     fn new(source: &Retrieval, length: u64) -> Self {
-        let ongoing = source.begin();
+        let ongoing = source.begin(length);
         if length == 0 {
             ongoing.succeeded();
         }
@@ -150,7 +150,8 @@ impl ReadStream {
             let wanted = self.rest.start..self.rest.end.min(stop);
             self.rest.start = wanted.end;
             let (source, segments) = (Arc::clone(source), segments.start..end);
-            let task = tokio::spawn(async move { source.segments(segments).await });
+            let status = Arc::clone(self.ongoing.status());
+            let task = tokio::spawn(async move { source.segments(segments, &status).await });
             self.batches.push_back(Batch {
                 task,
                 wanted,

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until};
 use super::query::{Query, WriterSecrets};
 use super::{BadShare, KnownShare, Place, Servermap, ServermapMode};
 use crate::core::Core;
-use crate::status::{MutableKind, Ongoing};
+use crate::status::{MutableKind, MutableStage, Ongoing};
 use crate::version::{ShareHeader, Version};
 
 /// Questions under way beyond the first ones.
@@ -52,7 +52,11 @@ pub(crate) struct Survey<'a> {
     pub(crate) public_key: Option<RsaPublicKey>,
 }
 
-type Answer = (Arc<Server>, Result<Vec<(ShareNumber, Bytes)>, StorageError>);
+type Answer = (
+    Arc<Server>,
+    Duration,
+    Result<Vec<(ShareNumber, Bytes)>, StorageError>,
+);
 type Question<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
 /// How a server stands.
@@ -92,11 +96,15 @@ struct State<'a> {
 impl<'a> Survey<'a> {
     /// Searches; returns what was found and the file's public key, if any share showed it.
     pub(crate) async fn run(self) -> (Servermap, Option<RsaPublicKey>) {
-        let mut state = State::new(self);
+        let kind = MutableKind::Mapupdate(self.mode);
+        let ongoing = self.core.begin(kind, self.cap.storage_index);
+        let setup = ongoing.status().during(MutableStage::Setup);
+        let mut state = State::new(self, ongoing);
         let mut questions = FuturesUnordered::<Question<'a>>::new();
         for server in state.first_servers() {
             questions.push(state.survey.question(server));
         }
+        drop(setup);
         loop {
             match state.verdict(questions.len()) {
                 Verdict::Done => break,
@@ -113,7 +121,10 @@ impl<'a> Survey<'a> {
             }
             tokio::select! {
                 biased;
-                Some((server, answer)) = questions.next() => state.answered(&server, answer).await,
+                Some((server, elapsed, answer)) = questions.next() => {
+                    state.ongoing.status().answered(&server.id, elapsed);
+                    state.answered(&server, answer).await;
+                }
                 () = sleep_until(state.patience_ends()), if state.can_read() => {
                     state.give_up_waiting();
                     break;
@@ -134,16 +145,15 @@ impl<'a> Survey<'a> {
                 length,
                 writer,
             };
+            let asked = Instant::now();
             let answer = query.ask().await;
-            (server, answer)
+            (server, asked.elapsed(), answer)
         })
     }
 }
 
 impl<'a> State<'a> {
-    fn new(survey: Survey<'a>) -> Self {
-        let kind = MutableKind::Mapupdate(survey.mode);
-        let ongoing = survey.core.begin(kind, survey.cap.storage_index);
+    fn new(survey: Survey<'a>, ongoing: Ongoing) -> Self {
         let servers = survey.core.directory.servers_for(&survey.cap.storage_index);
         let (k, n) = (survey.guess.shares_needed(), survey.guess.shares_total());
         let to_query = match survey.mode {
@@ -206,13 +216,12 @@ impl<'a> State<'a> {
                 self.map.last_failure = Some(format!("from {}: {error}", server.id.short()));
                 self.map.unreachable.insert(server.id.clone());
                 self.standings.insert(server.id.clone(), Standing::Failed);
-                self.ongoing.answered(&server.id, Some(error.to_string()));
+                self.ongoing.status().failed(&server.id, error.to_string());
                 return;
             }
         };
         self.map.reachable.insert(server.id.clone());
         let mut standing = Standing::Empty;
-        let mut problem = None;
         for (number, start) in shares {
             match self.examine(&start).await {
                 Ok(header) => {
@@ -222,14 +231,14 @@ impl<'a> State<'a> {
                     }
                 }
                 Err(reason) => {
-                    problem = Some(format!("share {number}: {reason}"));
+                    let problem = format!("share {number}: {reason}");
+                    self.ongoing.status().failed(&server.id, problem);
                     self.add_bad_share(server, number, &start, reason);
                     standing = Standing::Failed;
                 }
             }
         }
         self.standings.insert(server.id.clone(), standing);
-        self.ongoing.answered(&server.id, problem);
     }
 
     fn add_share(
@@ -289,8 +298,12 @@ impl<'a> State<'a> {
         let signature = signature.ok().and_then(|range| slice(start, range));
         let signature = signature.ok_or("share ends before its signature does")?;
         let prefix = header.header.signed_prefix();
-        let pool = &self.survey.core.pool;
-        let verified = pool.run(move || key.verify(&prefix, &signature)).await;
+        let status = Arc::clone(self.ongoing.status());
+        let verify = move || {
+            let _verifying = status.during(MutableStage::Verify);
+            key.verify(&prefix, &signature)
+        };
+        let verified = self.survey.core.pool.run(verify).await;
         verified.map_err(|_| "signature is invalid".to_owned())?;
         self.valid.insert(header.version);
         Ok(header)
@@ -335,7 +348,11 @@ impl<'a> State<'a> {
         let unasked: BTreeSet<_> = self.extra.iter().map(|server| server.id.clone()).collect();
         let late = self.servers.iter().map(|server| &server.id);
         let late = late.filter(|id| !self.standings.contains_key(*id) && !unasked.contains(*id));
-        self.map.unreachable.extend(late.cloned());
+        for id in late {
+            let problem = "no answer in time".to_owned();
+            self.ongoing.status().failed(id, problem);
+            self.map.unreachable.insert(id.clone());
+        }
     }
 
     fn verdict(&self, outstanding: usize) -> Verdict {

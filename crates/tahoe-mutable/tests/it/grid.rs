@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock};
 use tahoe_caps::{MutableFormat, MutableWriteCap};
 use tahoe_crypto::{LeaseMaster, RsaPrivateKey, StorageIndex, TubId};
-use tahoe_mutable::{MutableFiles, MutableStatus, RsaKeyPool};
+use tahoe_mutable::{MutableFiles, MutableObserver, MutableStatus, RsaKeyPool};
 use tahoe_share::EncodingParameters;
 use tahoe_storage_api::testing::{Call, Faulty, FixedServers, MemoryStore, test_server};
 use tahoe_storage_api::{Server, ShareKind, ShareNumber, StorageService as _};
@@ -45,12 +45,29 @@ impl Grid {
 
     /// A gateway that knows all servers and stores 3-of-10.
     pub(crate) async fn gateway(&self) -> MutableFiles {
+        self.watched_gateway(Arc::new(|_: &Arc<MutableStatus>| {}))
+            .await
+    }
+
+    /// As [`Self::gateway`]; the observer is told of what it does.
+    pub(crate) async fn watched_gateway(&self, observer: Arc<MutableObserver>) -> MutableFiles {
         let numbers: Vec<u8> = (0..=u8::MAX).take(self.stores.len()).collect();
-        self.gateway_to(&numbers, 3, 10).await
+        self.make_gateway(&numbers, 3, 10, observer).await
     }
 
     /// A gateway that knows these servers only.
     pub(crate) async fn gateway_to(&self, numbers: &[u8], k: u64, n: u64) -> MutableFiles {
+        let unseen = Arc::new(|_: &Arc<MutableStatus>| {});
+        self.make_gateway(numbers, k, n, unseen).await
+    }
+
+    async fn make_gateway(
+        &self,
+        numbers: &[u8],
+        k: u64,
+        n: u64,
+        observer: Arc<MutableObserver>,
+    ) -> MutableFiles {
         let mut servers = Vec::new();
         for number in numbers {
             servers.push(self.server(*number).await);
@@ -62,7 +79,7 @@ impl Grid {
             CpuPool::new(NonZeroUsize::new(2).unwrap()),
             Arc::new(RsaKeyPool::without_stock()),
             Box::new(StdRng::seed_from_u64(5)),
-            Arc::new(|_: &Arc<MutableStatus>| {}),
+            observer,
         )
     }
 

@@ -7,5 +7,6 @@ mod forgery;
 mod grid;
 mod large;
 mod model;
+mod status;
 mod transfers;
 mod writers;

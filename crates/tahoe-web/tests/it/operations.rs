@@ -44,6 +44,18 @@ async fn what_happens_to_mutable_files_is_listed() {
         let page = grid.get(path).await;
         assert_eq!(page.status, 200);
         assert!(page.text().contains(title) && page.text().contains("100.0%"));
+        let (stages, absent) = match title.contains("Publish") {
+            true => (
+                &["Setup", "Encrypting", "Pushing", "0 -&gt; Placed on ["][..],
+                "Fetching",
+            ),
+            // The writer remembers what it wrote.
+            false => (&[][..], "Fetching"),
+        };
+        for words in stages.iter().chain(&["3 of 5", "Total"]) {
+            assert!(page.text().contains(words), "{words}: {}", page.text());
+        }
+        assert!(!page.text().contains(absent), "{}", page.text());
     }
     assert_eq!(grid.get("/status/publish-1").await.status, 404);
     assert_eq!(grid.get("/status/mapupdate-0").await.status, 404);
