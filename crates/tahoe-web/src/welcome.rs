@@ -284,7 +284,8 @@ fn introducers(body: &mut Html, client: &Client) {
             "state bad"
         };
         body.classed("span", class, &introducer.summary);
-        if let Some(problem) = &introducer.problem {
+        let is_said = |problem: &&String| introducer.summary.ends_with(problem.as_str());
+        if let Some(problem) = introducer.problem.as_ref().filter(|p| !is_said(p)) {
             body.classed("span", "reason", problem);
         }
         if let Some(since) = introducer.connected_at {

@@ -6,6 +6,7 @@ downloads so many bytes in pieces of 128 KiB and prints the two times in seconds
 """
 
 import os
+import re
 import sys
 import time
 
@@ -99,7 +100,15 @@ async def mutables(server):
     assert read == {3: [b"hello\0\0", b"lo\0\0\0\0end"], 4: [b"four", b"r"]}, read
     assert await server.slot_readv(index, [4, 9], [(0, 1)]) == {4: [b"f"]}
     bad = (b"x" * 32, RENEW, CANCEL)
-    await refused("write enabler was recorded by", change(index, bad, {3: ([], [], None)}, []))
+    try:
+        await change(index, bad, {3: ([], [], None)}, [])
+    except RemoteException as error:
+        kind = "allmydata.interfaces.BadWriteEnablerError"
+        assert error.failure.check(kind), error.failure.parents
+        text = "The write enabler was recorded by nodeid '[a-z2-7]{32}'[.]"
+        assert re.fullmatch(text, error.failure.value), error.failure.value
+    else:
+        raise AssertionError("a wrong write enabler is taken")
     wrote = await change(index, secrets, {3: ([], [], 2), 4: ([], [], 0)}, [])
     assert wrote == (True, {3: [], 4: []}), wrote
     assert await server.slot_readv(index, [], [(0, 9)]) == {3: [b"he"]}

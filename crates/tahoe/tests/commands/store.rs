@@ -1,6 +1,7 @@
 //! The commands on files and directories beside the original's, on a gateway of either program.
 
 use crate::{ours, run, run_oracle};
+use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::fs;
 use std::path::PathBuf;
@@ -208,6 +209,7 @@ fn commands_say_what_the_original_says() {
         aliases(store);
         changes(store);
         reads(store);
+        old_times(store);
         walks(store);
         failures(store);
     });
@@ -310,6 +312,39 @@ fn reads(store: &Store) {
         .homes()
         .map(|home| fs::read(home.join("copy")).unwrap());
     assert_eq!(mine, theirs);
+}
+
+/// Links made before 1.4.0 have `ctime` and `mtime`; newer ones have times of their own beside them.
+fn old_times(store: &Store) {
+    let child =
+        |metadata: Value| json!(["filenode", {"ro_uri": "URI:LIT:nbuqu", "metadata": metadata}]);
+    let children = json!({
+        "both": child(json!({"ctime": 1_000_000_000.0, "mtime": 1_100_000_000.0})),
+        "created": child(json!({"ctime": 1_200_000_000})),
+        "modified": child(json!({"mtime": 1_100_000_000.0})),
+        "neither": child(json!({})),
+        "newer": child(json!({"ctime": 1_000_000_000.0, "tahoe": {"linkcrtime": 1_300_000_000.5}})),
+        "unset": child(json!({"ctime": 1_400_000_000.0, "tahoe": {"linkcrtime": 0}})),
+    });
+    let gateway = store.grid.gateway(0);
+    let made = gateway.request(
+        "POST",
+        "/uri?t=mkdir-immutable",
+        children.to_string().as_bytes(),
+    );
+    assert_eq!(made.status, 200, "{}", made.text());
+    let cap = made.text();
+    let listed = store.ours_well(&["ls", "-l", &cap]);
+    let years = ["2001", "2008", "2011", "2014"].map(|year| listed.matches(year).count());
+    assert_eq!(years, [1, 1, 1, 1], "{listed}");
+    let commands: [&[&str]; 3] = [
+        &["ls", "-l", &cap],
+        &["ls", "--json", &cap],
+        &["ls", "-l", &format!("{cap}/both")],
+    ];
+    for (arguments, (mine, theirs)) in commands.iter().zip(store.run(&commands)) {
+        assert_eq!(mine, theirs, "{arguments:?}");
+    }
 }
 
 fn walks(store: &Store) {
