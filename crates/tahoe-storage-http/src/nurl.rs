@@ -184,6 +184,13 @@ impl Nurl {
         self.network
     }
 
+    /// Whether it leads through Tor.
+    pub fn is_onion(&self) -> bool {
+        // Such a name is never looked up, whatever the scheme says.
+        let host = self.host.trim_end_matches('.').to_ascii_lowercase();
+        self.network == NurlNetwork::Tor || host.ends_with(".onion")
+    }
+
     /// The key that the server must have.
     pub fn key_hash(&self) -> &SpkiHash {
         &self.key_hash

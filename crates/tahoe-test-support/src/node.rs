@@ -378,6 +378,11 @@ impl Node {
         }
     }
 
+    /// The port of its storage server.
+    pub fn storage_port(&self) -> u16 {
+        self.storage_port.expect("the node has a storage server")
+    }
+
     /// The port of its web interface.
     pub fn web_port(&self) -> u16 {
         self.web_port.expect("the node has a web interface")

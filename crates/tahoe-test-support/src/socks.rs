@@ -1,5 +1,6 @@
 //! A SOCKS 5 proxy on this machine, in the place of Tor's.
 
+use std::collections::HashMap;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,8 @@ pub struct SocksProxy {
 #[derive(Debug, Default)]
 struct Shared {
     stopped: AtomicBool,
+    /// Where names lead that nobody else knows.
+    names: Mutex<HashMap<String, String>>,
     targets: Mutex<Vec<String>>,
     streams: Mutex<Vec<TcpStream>>,
 }
@@ -48,6 +51,11 @@ impl SocksProxy {
     /// Where it listens.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Leads connections for `target` to `address`, both `HOST:PORT`, as Tor does with onion services.
+    pub fn lead(&self, target: &str, address: &str) {
+        lock(&self.shared.names).insert(target.to_owned(), address.to_owned());
     }
 
     /// Where it was asked to connect to so far, as `HOST:PORT`.
@@ -93,7 +101,8 @@ fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     let name = String::from_utf8(name).map_err(io::Error::other)?;
     let target = format!("{name}:{}", u16::from_be_bytes(port));
     lock(&shared.targets).push(target.clone());
-    let Ok(server) = TcpStream::connect(&target) else {
+    let address = lock(&shared.names).get(&target).cloned().unwrap_or(target);
+    let Ok(server) = TcpStream::connect(&address) else {
         return client.write_all(&[5, 5, 0, 1, 0, 0, 0, 0, 0, 0]);
     };
     client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0])?;

@@ -13,7 +13,7 @@ use tahoe_crypto::{ServerId, TubId};
 use tahoe_encoding::base32;
 use tahoe_introducer::grid_manager::SignedCertificate;
 use tahoe_storage_api::PermutationSeed;
-use tahoe_storage_http::{Nurl, NurlNetwork};
+use tahoe_storage_http::Nurl;
 
 /// Most bytes of a `servers.yaml`: thousands of servers.
 const MAX_FILE_SIZE: u64 = 16 << 20;
@@ -29,8 +29,8 @@ pub struct Announcement {
     pub permutation_seed: PermutationSeed,
     /// What lease secrets and write enablers for it are derived with.
     pub tub_id: TubId,
-    /// Where its HTTPS storage service is, as far as we can go there; empty if it speaks Foolscap
-    /// only.
+    /// Where its HTTPS storage service is, as far as we understand that; empty if it speaks
+    /// Foolscap only.
     pub nurls: Vec<Nurl>,
     /// Where its Foolscap storage service is, if the FURL says so.
     pub furl: Option<Furl>,
@@ -232,13 +232,9 @@ fn well_formed(certificates: &[serde_json::Value]) -> Vec<SignedCertificate> {
         .collect()
 }
 
-/// The NURLs that we can connect to: the others may be for newer clients, or for Tor.
+/// The NURLs that we can read: the others may be for newer clients.
 fn usable_nurls(texts: &[String]) -> Result<Vec<Nurl>, AnnouncementError> {
-    let read = |text: &String| match text.parse::<Nurl>() {
-        Ok(nurl) if nurl.network() == NurlNetwork::Tcp => Ok(nurl),
-        Ok(_) => Err("Tor isn't supported by this version".to_owned()),
-        Err(error) => Err(error.to_string()),
-    };
+    let read = |text: &String| text.parse::<Nurl>().map_err(|error| error.to_string());
     let (usable, unusable): (Vec<_>, Vec<_>) = texts.iter().map(read).partition(Result::is_ok);
     match unusable.into_iter().find_map(Result::err) {
         Some(reason) if usable.is_empty() => Err(AnnouncementError::BadNurls { reason }),

@@ -181,10 +181,8 @@ impl Broker {
     ) {
         while servers.tasks.try_join_next().is_some() {}
         let id = entry.id.clone();
-        let managers = &self.options.grid_managers;
-        let only_foolscap =
-            server::only_foolscap(&self.options, &*self.transport, &entry.connections);
-        let server = KnownServer::new(entry, managers, only_foolscap, self.connected_count.clone());
+        let connected_count = self.connected_count.clone();
+        let server = KnownServer::new(entry, &self.options, &*self.transport, connected_count);
         let polling = server.polling(&self.transport, &self.clock, &self.options, self.rhythm);
         let polling = polling.map(|polling| servers.tasks.spawn(polling));
         let known = Known {

@@ -8,7 +8,7 @@ use foolscap::{ConnectionHint, Furl};
 use futures_util::future::select_ok;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
-use tahoe_crypto::{ServerId, VerifyingKey};
+use tahoe_crypto::ServerId;
 use tahoe_introducer::grid_manager::UploadPermit;
 use tahoe_storage_api::{ReachedBy, Server, ServerVersion, StorageError, StorageService};
 use tahoe_storage_http::Nurl;
@@ -148,11 +148,11 @@ struct Held {
 impl KnownServer {
     pub(super) fn new(
         entry: ServerEntry,
-        grid_managers: &[VerifyingKey],
-        only_foolscap: bool,
+        options: &BrokerOptions,
+        transport: &dyn Transport,
         connected_count: watch::Sender<usize>,
     ) -> Arc<Self> {
-        let protocol = protocol(&entry.announcement, only_foolscap);
+        let protocol = protocol(&entry, options, transport);
         let state = match &protocol {
             Err(reason) => ConnectionState::Unusable {
                 reason: reason.clone(),
@@ -171,7 +171,7 @@ impl KnownServer {
         let announcement = entry.announcement.as_ref();
         let certificates = announcement.map_or(&[][..], |ann| &ann.certificates);
         Arc::new(Self {
-            permit: UploadPermit::new(grid_managers, certificates, &entry.id),
+            permit: UploadPermit::new(&options.grid_managers, certificates, &entry.id),
             id: entry.id,
             announcement: entry.announcement,
             connections: entry.connections,
@@ -238,18 +238,14 @@ impl KnownServer {
         options: &BrokerOptions,
         rhythm: Instant,
     ) -> Option<impl Future<Output = ()> + Send + 'static> {
-        let only_foolscap = only_foolscap(options, transport.as_ref(), &self.connections);
-        protocol(&self.announcement, only_foolscap).ok()?;
+        self.lock().status.protocol?;
         let announcement = self.announcement.clone().ok()?;
         let poll = Poll {
             server: Arc::clone(self),
             announcement,
             transport: Arc::clone(transport),
             clock: Arc::clone(clock),
-            options: BrokerOptions {
-                force_foolscap: only_foolscap,
-                ..options.clone()
-            },
+            options: options.clone(),
             rhythm,
         };
         Some(poll.run())
@@ -316,25 +312,21 @@ impl std::fmt::Debug for KnownServer {
     }
 }
 
-/// Whether a server isn't spoken to over HTTPS, although it may announce that.
-pub(super) fn only_foolscap(
+/// What a server is spoken to in, or why it never can be.
+fn protocol(
+    entry: &ServerEntry,
     options: &BrokerOptions,
     transport: &dyn Transport,
-    connections: &ConnectionOverrides,
-) -> bool {
-    options.force_foolscap || !transport.leads_to_https(connections)
-}
-
-/// What a server with this announcement is spoken to in, or why it never can be.
-fn protocol(
-    announcement: &Result<Announcement, AnnouncementError>,
-    force_foolscap: bool,
 ) -> Result<Protocol, String> {
-    let announcement = announcement.as_ref().map_err(ToString::to_string)?;
-    match announcement.ways(force_foolscap).first() {
+    let announcement = entry.announcement.as_ref().map_err(ToString::to_string)?;
+    let ways = announcement.ways(options, transport, &entry.connections);
+    match ways.first() {
         Some(Way::Https(_)) => Ok(Protocol::Https),
         Some(Way::Foolscap(_)) => Ok(Protocol::Foolscap),
-        None => Err("its announcement doesn't say where it is".to_owned()),
+        None if announcement.nurls.is_empty() => {
+            Err("its announcement doesn't say where it is".to_owned())
+        }
+        None => Err("no way that this node may use leads to it".to_owned()),
     }
 }
 
@@ -345,12 +337,20 @@ enum Way<'a> {
 }
 
 impl Announcement {
-    /// The ways to try, all at once: HTTPS, or Foolscap where there is no HTTPS or it isn't wanted.
-    fn ways(&self, force_foolscap: bool) -> Vec<Way<'_>> {
-        if force_foolscap || self.nurls.is_empty() {
+    /// The ways to try, all at once: HTTPS, or Foolscap where HTTPS leads nowhere or isn't wanted.
+    fn ways(
+        &self,
+        options: &BrokerOptions,
+        transport: &dyn Transport,
+        connections: &ConnectionOverrides,
+    ) -> Vec<Way<'_>> {
+        let is_wanted =
+            |nurl: &&Nurl| !options.force_foolscap && transport.leads_to(nurl, connections);
+        let https: Vec<_> = self.nurls.iter().filter(is_wanted).collect();
+        if https.is_empty() {
             self.furl.iter().map(Way::Foolscap).collect()
         } else {
-            self.nurls.iter().map(Way::Https).collect()
+            https.into_iter().map(Way::Https).collect()
         }
     }
 }
@@ -439,13 +439,14 @@ impl Poll {
     /// Overlay networks take their time.
     fn connect_timeout(&self) -> Duration {
         let limit = self.options.connect_timeout;
-        let ways = self.announcement.ways(self.options.force_foolscap);
-        let mut hints = ways.iter().flat_map(|way| match way {
-            Way::Https(_) => &[][..],
-            Way::Foolscap(furl) => &furl.hints[..],
-        });
-        let is_overlay = hints.any(|hint| ConnectionHint::kind_of(hint) != "tcp");
-        match is_overlay || self.server.connections.redirect_tcp() {
+        let is_overlay = |way: &Way<'_>| match way {
+            Way::Https(nurl) => nurl.is_onion(),
+            Way::Foolscap(furl) => {
+                let mut kinds = furl.hints.iter().map(|hint| ConnectionHint::kind_of(hint));
+                kinds.any(|kind| kind != "tcp")
+            }
+        };
+        match self.ways().iter().any(is_overlay) || self.server.connections.redirect_tcp() {
             true => limit.max(OVERLAY_CONNECT_TIMEOUT),
             false => limit,
         }
@@ -460,9 +461,14 @@ impl Poll {
             };
             Box::pin(async move { version_of(connecting?).await })
         };
-        let ways = self.announcement.ways(self.options.force_foolscap);
-        let (answer, _) = select_ok(ways.into_iter().map(attempt)).await?;
+        let (answer, _) = select_ok(self.ways().into_iter().map(attempt)).await?;
         Ok(answer)
+    }
+
+    fn ways(&self) -> Vec<Way<'_>> {
+        let overrides = &self.server.connections;
+        self.announcement
+            .ways(&self.options, &*self.transport, overrides)
     }
 
     fn server_of(&self, version: ServerVersion, service: &Arc<dyn StorageService>) -> Arc<Server> {

@@ -7,9 +7,7 @@ use std::io;
 use std::sync::Arc;
 use tahoe_storage_api::{ReachedBy, StorageError, StorageService};
 use tahoe_storage_foolscap::FoolscapStorageClient;
-use tahoe_storage_http::{
-    BoxStream, ClientOptions, Connector, HttpStorageClient, Nurl, NurlNetwork,
-};
+use tahoe_storage_http::{BoxStream, ClientOptions, Connector, HttpStorageClient, Nurl};
 
 /// Makes the way to a server. Nothing is sent before the first call.
 pub trait Transport: Send + Sync + std::fmt::Debug {
@@ -21,8 +19,8 @@ pub trait Transport: Send + Sync + std::fmt::Debug {
         overrides: &ConnectionOverrides,
     ) -> Result<Arc<dyn StorageService>, StorageError>;
 
-    /// Whether there is a way at all to servers that are reached over HTTPS.
-    fn leads_to_https(&self, _overrides: &ConnectionOverrides) -> bool {
+    /// Whether there is a way at all to where a NURL says.
+    fn leads_to(&self, _nurl: &Nurl, _overrides: &ConnectionOverrides) -> bool {
         true
     }
 
@@ -77,11 +75,7 @@ impl Transport for NetworkTransport {
         nurl: &Nurl,
         overrides: &ConnectionOverrides,
     ) -> Result<Arc<dyn StorageService>, StorageError> {
-        let kind = match nurl.network() {
-            NurlNetwork::Tcp => "tcp",
-            NurlNetwork::Tor => "tor",
-        };
-        let hint = format!("{kind}:{}", nurl.authority());
+        let hint = hint_of(nurl);
         let handlers = self.handlers(overrides);
         let handler = handlers.handler(&hint).map_err(|error| unable(&error))?;
         let options = ClientOptions {
@@ -93,8 +87,8 @@ impl Transport for NetworkTransport {
         Ok(Arc::new(client))
     }
 
-    fn leads_to_https(&self, overrides: &ConnectionOverrides) -> bool {
-        self.handlers(overrides).for_kind("tcp").is_some()
+    fn leads_to(&self, nurl: &Nurl, overrides: &ConnectionOverrides) -> bool {
+        self.handlers(overrides).handler(&hint_of(nurl)).is_ok()
     }
 
     fn connect_foolscap(
@@ -110,6 +104,12 @@ impl Transport for NetworkTransport {
         let tub = Tub::new(identity, options).map_err(|error| unable(&error))?;
         Ok(Arc::new(FoolscapStorageClient::new(tub, furl.clone())))
     }
+}
+
+/// The hint that says the same of a server's place.
+fn hint_of(nurl: &Nurl) -> String {
+    let kind = if nurl.is_onion() { "tor" } else { "tcp" };
+    format!("{kind}:{}", nurl.authority())
 }
 
 fn unable(error: &dyn std::error::Error) -> StorageError {
@@ -159,6 +159,7 @@ mod tests {
         let key = "A".repeat(43);
         let plain: Nurl = format!("pb://{key}@[::1]:1/x#v=1").parse().unwrap();
         let onion: Nurl = format!("pb+tor://{key}@a.onion:1/x#v=1").parse().unwrap();
+        let unmarked: Nurl = format!("pb://{key}@B.Onion:1/x#v=1").parse().unwrap();
         let way = |handlers: &HintHandlers, nurl, overrides: &str| {
             let options = TubOptions {
                 handlers: handlers.clone(),
@@ -166,7 +167,9 @@ mod tests {
             };
             let transport = NetworkTransport::new(options, available.clone());
             let overrides = serde_yaml_ng::from_str(overrides).unwrap();
-            let service = transport.connect(nurl, &overrides).ok()?;
+            let service = transport.connect(nurl, &overrides).ok();
+            assert_eq!(service.is_some(), transport.leads_to(nurl, &overrides));
+            let service = service?;
             let way = service.reached_by().unwrap();
             Some(format!("{} by {}", way.hint, way.handler))
         };
@@ -181,6 +184,8 @@ mod tests {
             (usual, &plain, "{tcp: tor}", Some("tcp:[::1]:1 by tor")),
             (usual, &plain, "{tcp: disabled}", None),
             (usual, &onion, "{}", Some("tor:a.onion:1 by tor")),
+            (usual, &unmarked, "{}", Some("tor:B.Onion:1 by tor")),
+            (usual, &unmarked, "{tor: disabled}", None),
             (hidden, &plain, "{}", Some("tcp:[::1]:1 by tor")),
             (none, &plain, "{}", None),
             (none, &plain, "{tcp: tor}", Some("tcp:[::1]:1 by tor")),

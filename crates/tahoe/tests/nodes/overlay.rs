@@ -167,3 +167,73 @@ fn the_way_to_each_peer_can_be_chosen() {
     let problem = left_out.unwrap()["problem"].to_string();
     assert!(problem.contains("no handler registered"), "{problem}");
 }
+
+/// Servers that say of themselves only where their onion service is, one of each program.
+#[test]
+fn onion_services_are_reached_over_https() {
+    let grid = Grid::start();
+    let proxy = SocksProxy::start();
+    let mut gateway = grid.gateway("gateway", &proxy, &[]);
+    grid.introduce(&gateway, "");
+    let Grid { servers, .. } = grid;
+    let mut onions = Vec::new();
+    let servers: Vec<Node> = servers
+        .into_iter()
+        .zip('a'..)
+        .map(|(mut server, letter)| {
+            let host = letter.to_string().repeat(56);
+            let onion = format!("{host}.onion:3457");
+            server.stop();
+            proxy.lead(&onion, &format!("127.0.0.1:{}", server.storage_port()));
+            server.set("node", "tub.location", &format!("tor:{onion}"));
+            server.start();
+            onions.push(onion);
+            server
+        })
+        .collect();
+    gateway.start();
+    gateway.wait_for_servers(2);
+    assert_eq!(protocols(&gateway), ["HTTPS", "HTTPS"]);
+    let shown = status(&gateway)["servers"].as_array().unwrap().clone();
+    let hints = shown.iter().map(|server| server["hint"].as_str().unwrap());
+    let mut hints: Vec<_> = hints.map(str::to_owned).collect();
+    hints.sort();
+    assert_eq!(
+        hints,
+        onions
+            .iter()
+            .map(|o| format!("tor:{o}"))
+            .collect::<Vec<_>>()
+    );
+    let contents = sample(1, 1 << 20);
+    let capability = gateway.put(&contents);
+    assert!(gateway.get(&capability) == contents);
+    let targets = proxy.targets();
+    assert!(
+        onions.iter().all(|onion| targets.contains(onion)),
+        "{targets:?}"
+    );
+    assert!(servers.iter().all(|server| !server.shares().is_empty()));
+
+    // Where Tor isn't used, nobody looks for them.
+    gateway.stop();
+    gateway.set("tor", "enabled", "false");
+    gateway.start();
+    let asked = proxy.targets().len();
+    let problems = || {
+        let servers = status(&gateway)["servers"].as_array().unwrap().clone();
+        let problems = servers
+            .iter()
+            .filter_map(|server| server["problem"].as_str());
+        problems.map(str::to_owned).collect::<Vec<_>>()
+    };
+    wait_until("both are of no use", || problems().len() == 2);
+    assert!(
+        problems()
+            .iter()
+            .all(|p| p.contains("no handler registered")),
+        "{:?}",
+        problems()
+    );
+    assert_eq!(proxy.targets().len(), asked);
+}

@@ -112,13 +112,10 @@ fn nurls_for_others_are_left_out() {
     let good = format!("'pb://{key}@h:1/s#v=1'");
     let tor = format!("'pb+tor://{key}@x.onion:1/s#v=1'");
     for (nurls, expected) in [
-        (format!("[{tor}, {good}, 'pb://{key}@h:1/s#v=2']"), Ok(1)),
+        (format!("[{tor}, {good}, 'pb://{key}@h:1/s#v=2']"), Ok(2)),
         (format!("[{good}, {good}]"), Ok(2)),
         ("[]".to_owned(), Ok(0)),
-        (
-            format!("[{tor}]"),
-            Err("none of anonymous-storage-NURLs can be used: Tor isn't supported by this version"),
-        ),
+        (format!("[{tor}]"), Ok(1)),
         (
             "['pb://x@h:1/secret#v=1']".to_owned(),
             Err("none of anonymous-storage-NURLs can be used: bad key hash"),
