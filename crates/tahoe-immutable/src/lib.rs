@@ -39,6 +39,7 @@
 //! One bad server is worked around; too few good ones are an error that says how many.
 //! `docs/design/0001-immutable-transfers.md` explains how it fits together.
 
+mod ask;
 mod check;
 mod download;
 mod error;

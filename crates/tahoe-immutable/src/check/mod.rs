@@ -13,6 +13,7 @@ mod repair;
 mod results;
 mod share;
 
+use crate::ask::{advise_corrupt, within};
 use crate::download::ShareFault;
 use futures_util::future::join_all;
 use reader::ShareReader;
@@ -23,20 +24,15 @@ use std::time::Duration;
 use tahoe_caps::ChkVerifyCap;
 use tahoe_crypto::LeaseMaster;
 use tahoe_share::{EncodingParameters, GeometryError};
-use tahoe_storage_api::{
-    MAX_ADVICE_LENGTH, Server, ServerDirectory, ShareKind, ShareNumber, StorageError,
-};
+use tahoe_storage_api::{Server, ServerDirectory, ShareKind, ShareNumber, StorageError};
 use tahoe_tasks::CpuPool;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 pub use repair::{RepairError, Repairer};
 pub use results::{CheckResults, ShareLocation};
 
 /// How long a server may think about which shares it has, and take to renew a lease.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a server may take to note that a share is corrupt.
-const ADVICE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Shares of one file that are verified at a time.
 const SHARES_AT_A_TIME: usize = 10;
 
@@ -123,7 +119,7 @@ impl Checker {
                 self.add_lease(cap, &server).await;
             }
         };
-        let (listed, ()) = tokio::join!(timed(list), add_lease);
+        let (listed, ()) = tokio::join!(within(ANSWER_TIMEOUT, list), add_lease);
         let (responded, numbers) = match listed {
             Ok(numbers) => (true, numbers),
             Err(error) => {
@@ -159,7 +155,7 @@ impl Checker {
             .lease_master
             .lease_secrets(&cap.storage_index, &server.tub_id);
         let added = server.service.add_lease(&cap.storage_index, &lease);
-        match timed(added).await {
+        match within(ANSWER_TIMEOUT, added).await {
             Ok(()) | Err(StorageError::NoSuchShare) => {}
             Err(error) => {
                 tracing::info!(server = %server.id.short(), %error, "could not add a lease");
@@ -199,27 +195,10 @@ impl Checker {
 }
 
 /// Takes note of a corruption and tells the server of it.
-async fn report(cap: &ChkVerifyCap, server: &Server, share: ShareNumber, mut reason: String) {
+async fn report(cap: &ChkVerifyCap, server: &Server, share: ShareNumber, reason: String) {
     let (id, index) = (server.id.short(), &cap.storage_index);
     tracing::warn!(server = id, %share, storage_index = %index, reason, "corrupt share");
-    reason.truncate(reason.floor_char_boundary(MAX_ADVICE_LENGTH));
-    let kind = ShareKind::Immutable;
-    let advice = server
-        .service
-        .advise_corrupt_share(kind, index, share, &reason);
-    match timeout(ADVICE_TIMEOUT, advice).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(server = id, %error, "corruption not advised"),
-        Err(_) => tracing::debug!(server = id, "no answer to a corruption advisory"),
-    }
-}
-
-async fn timed<T>(
-    answer: impl Future<Output = Result<T, StorageError>>,
-) -> Result<T, StorageError> {
-    let after = ANSWER_TIMEOUT;
-    let answer = timeout(after, answer).await;
-    answer.unwrap_or(Err(StorageError::TimedOut { after }))
+    advise_corrupt(server, index, share, reason).await;
 }
 
 impl Answer {

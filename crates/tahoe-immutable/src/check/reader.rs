@@ -1,16 +1,13 @@
 //! Reads one share of one server.
 
+use crate::ask;
 use crate::download::{Corruption, ShareFault, SharePart};
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 use tahoe_crypto::StorageIndex;
-use tahoe_storage_api::{Server, ShareKind, ShareNumber, ShareRange, StorageError};
-use tokio::time::timeout;
+use tahoe_storage_api::{Server, ShareNumber, StorageError};
 
-/// When an answer is no longer waited for; a transport that hears nothing gives up sooner.
-const READ_TIMEOUT: Duration = Duration::from_secs(300);
 /// Most that is kept of a share at once, in bytes, so that its small parts need one request.
 pub(super) const MOST_KEPT: u64 = 1024 * 1024;
 
@@ -81,7 +78,7 @@ impl ShareReader {
         }
         match self.kept_part(&within) {
             Some(part) => Ok(part),
-            None => self.fetch(&within).await,
+            None => Ok(self.fetch(&within).await?),
         }
     }
 
@@ -91,27 +88,8 @@ impl ShareReader {
         (start <= end && end <= self.kept.bytes.len()).then(|| self.kept.bytes.slice(start..end))
     }
 
-    async fn fetch(&self, range: &Range<u64>) -> Result<Bytes, ShareFault> {
-        let length = range.end.saturating_sub(range.start);
-        let read = self.server.service.read_share(
-            ShareKind::Immutable,
-            &self.storage_index,
-            self.number,
-            ShareRange {
-                offset: range.start,
-                length,
-            },
-        );
-        let after = READ_TIMEOUT;
-        let bytes = timeout(after, read).await;
-        let bytes = bytes.unwrap_or(Err(StorageError::TimedOut { after }))?;
-        if bytes.len() as u64 > length {
-            return Err(StorageError::PeerMisbehaved {
-                reason: "it sent more than was asked for".to_owned(),
-            }
-            .into());
-        }
-        Ok(bytes)
+    async fn fetch(&self, range: &Range<u64>) -> Result<Bytes, StorageError> {
+        ask::read(&self.server, &self.storage_index, self.number, range).await
     }
 }
 

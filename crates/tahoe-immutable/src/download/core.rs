@@ -2,20 +2,18 @@
 
 use super::finder::Finder;
 use super::share::{Corruption, Facts, Promise, Share, ShareFault, SharePart};
+use crate::ask::advise_corrupt;
 use crate::status::DownloadStatus;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tahoe_crypto::{ImmutableReadKey, ServerId, StorageIndex};
 use tahoe_share::SegmentGeometry;
-use tahoe_storage_api::{ShareKind, ShareNumber};
+use tahoe_storage_api::ShareNumber;
 use tahoe_tasks::BackgroundTasks;
 use tahoe_tasks::CpuPool;
 use tokio::sync::watch;
-use tokio::time::timeout;
 
-/// How long a server may take to note that a share is corrupt.
-const ADVICE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Advisories under way at a time; more are only logged.
 const MOST_ADVISORIES: usize = 32;
 /// Corrupt shares that are remembered.
@@ -166,14 +164,7 @@ impl Core {
     fn advise(&self, share: &Arc<Share>, reason: String) {
         let (share, storage_index) = (Arc::clone(share), self.storage_index);
         self.advisories.spawn(MOST_ADVISORIES, async move {
-            let service = &share.server.service;
-            let kind = ShareKind::Immutable;
-            let advice = service.advise_corrupt_share(kind, &storage_index, share.number, &reason);
-            match timeout(ADVICE_TIMEOUT, advice).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(%share, %error, "corruption not advised"),
-                Err(_) => tracing::debug!(%share, "no answer to a corruption advisory"),
-            }
+            advise_corrupt(&share.server, &storage_index, share.number, reason).await;
         });
     }
 

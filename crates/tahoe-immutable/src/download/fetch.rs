@@ -3,17 +3,14 @@
 use super::core::Core;
 use super::share::{Absorbed, Block, Corruption, Share, ShareFault, SharePart, Wish};
 use super::spans::{Received, requests};
+use crate::ask;
 use crate::events::RequestEvent;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
-use tahoe_storage_api::{ShareKind, ShareRange, StorageError};
-use tokio::time::timeout;
+use tahoe_storage_api::StorageError;
 
-/// When an answer is no longer waited for; a transport that hears nothing gives up sooner.
-const READ_TIMEOUT: Duration = Duration::from_secs(300);
 /// Round trips after which a share has had its chance: header, length, block, hashes and data are
 /// never more.
 const MOST_ROUNDS: usize = 8;
@@ -74,30 +71,13 @@ pub(super) async fn fetch_blocks(
 }
 
 async fn read(core: &Core, share: &Share, range: &Range<u64>) -> Result<Bytes, StorageError> {
-    let length = range.end - range.start;
     let event = RequestEvent::start(&share.server.id, share.number, range);
     let event = core.status.requests.begin(event);
-    let read = share.server.service.read_share(
-        ShareKind::Immutable,
-        &core.storage_index,
-        share.number,
-        ShareRange {
-            offset: range.start,
-            length,
-        },
-    );
-    let after = READ_TIMEOUT;
-    let data = timeout(after, read).await;
-    let data = data.unwrap_or(Err(StorageError::TimedOut { after }));
+    let data = ask::read(&share.server, &core.storage_index, share.number, range).await;
     let received = data.as_ref().ok().map(|data| data.len() as u64);
     event.update(|event| event.received = received);
     event.end(data.is_ok());
     let data = data?;
-    if data.len() as u64 > length {
-        return Err(StorageError::PeerMisbehaved {
-            reason: "it sent more than was asked for".to_owned(),
-        });
-    }
     core.status.fetched(data.len() as u64);
     Ok(data)
 }

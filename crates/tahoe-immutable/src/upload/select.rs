@@ -8,6 +8,7 @@
 use super::abandoned::Unfinished;
 use super::placement::{Candidates, place_shares, rehome};
 use super::{Unhappy, UploadError};
+use crate::ask::within;
 use crate::happiness::{ShareMap, Shortfall, servers_of_happiness};
 use crate::parameters::UploadParameters;
 use futures_util::future::join_all;
@@ -17,7 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tahoe_crypto::{LeaseMaster, LeaseSecrets, ServerId, StorageIndex, UploadSecret};
 use tahoe_storage_api::{Allocation, Server, ShareKind, ShareNumber, StorageError};
-use tokio::time::timeout;
 
 /// How long a server may think about which shares it has, and about room for new ones.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -203,7 +203,10 @@ impl<'a> Selector<'a> {
         let storage_index = &self.request.storage_index;
         let questions = self.candidates.iter().map(|candidate| {
             let service = &candidate.server.service;
-            timed(service.list_shares(ShareKind::Immutable, storage_index))
+            within(
+                ANSWER_TIMEOUT,
+                service.list_shares(ShareKind::Immutable, storage_index),
+            )
         });
         let answers = join_all(questions).await;
         for (candidate, answer) in self.candidates.iter_mut().zip(answers) {
@@ -285,13 +288,14 @@ impl<'a> Selector<'a> {
         let candidates = &self.candidates;
         let questions = asked.iter().map(|(number, shares)| {
             let candidate = &candidates[*number];
-            timed(candidate.server.service.allocate_shares(
+            let allocation = candidate.server.service.allocate_shares(
                 storage_index,
                 shares,
                 *share_size,
                 &candidate.lease,
                 &candidate.upload_secret,
-            ))
+            );
+            within(ANSWER_TIMEOUT, allocation)
         });
         let answers = join_all(questions).await;
         for ((number, shares), answer) in asked.into_iter().zip(answers) {
@@ -477,12 +481,4 @@ impl Statistics {
 
 fn describe(server: &Server, error: &StorageError) -> String {
     format!("from {}: {error}", server.id.short())
-}
-
-async fn timed<T>(
-    answer: impl Future<Output = Result<T, StorageError>>,
-) -> Result<T, StorageError> {
-    let after = ANSWER_TIMEOUT;
-    let answer = timeout(after, answer).await;
-    answer.unwrap_or(Err(StorageError::TimedOut { after }))
 }

@@ -3,6 +3,7 @@
 use super::abandoned::Unfinished;
 use super::select::{AllocatedShare, Selection};
 use super::{Unhappy, UploadError};
+use crate::ask::within;
 use crate::happiness::{ShareMap, Shortfall, servers_of_happiness, servers_with_shares};
 use crate::parameters::UploadParameters;
 use crate::status::UploadStatus;
@@ -13,7 +14,6 @@ use tahoe_crypto::StorageIndex;
 use tahoe_storage_api::{ShareNumber, StorageError, WriteProgress};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 /// How long a server may take for one write before it counts as lost.
 ///
@@ -194,9 +194,7 @@ async fn write_share(
             offset,
             piece.data,
         );
-        let after = WRITE_TIMEOUT;
-        let progress = timeout(after, write).await;
-        let progress = progress.unwrap_or(Err(StorageError::TimedOut { after }))?;
+        let progress = within(WRITE_TIMEOUT, write).await?;
         drop(piece.permit);
         offset += length;
         status.pushed(length);
