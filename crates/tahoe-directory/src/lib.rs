@@ -28,7 +28,6 @@ mod error;
 mod metadata;
 mod name;
 mod node;
-mod python_json;
 mod queue;
 mod stats;
 mod table;

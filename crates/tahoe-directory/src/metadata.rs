@@ -5,9 +5,9 @@
 //! The rest is the user's; `no-write` in it makes the child read-only. Versions before 1.4.0 wrote
 //! the time of linking as `ctime` beside the user's keys.
 
-use crate::python_json;
 use serde_json::{Map, Value};
 use std::time::SystemTime;
+use tahoe_encoding::python_json;
 
 const SYSTEM: &str = "tahoe";
 const CREATED: &str = "linkcrtime";
@@ -33,7 +33,7 @@ impl Metadata {
 
     /// The bytes that a table holds.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        python_json::to_bytes(&Value::Object(self.0.clone()))
+        python_json::one_line(&self.0).into_bytes()
     }
 
     /// The object.

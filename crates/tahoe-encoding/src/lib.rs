@@ -1,4 +1,5 @@
-//! Text and byte encodings that Tahoe's formats share: base32, netstrings, a bounds-checked reader.
+//! Text and byte encodings that Tahoe's formats share: base32, netstrings, Python's JSON, a
+//! bounds-checked reader.
 //!
 //! ```
 //! use tahoe_encoding::{base32, netstring};
@@ -16,6 +17,7 @@
 
 pub mod base32;
 pub mod netstring;
+pub mod python_json;
 mod reader;
 
 pub use reader::{Reader, UnexpectedEnd};

@@ -1,9 +1,8 @@
 //! Texts spelled as Python spells them, because clients and tests match on them.
 
 use serde::Serialize;
-use serde_json::ser::Formatter;
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use tahoe_encoding::python_json;
 
 /// A byte string as Python's `repr` shows it: `b'maybe'`.
 pub(crate) fn bytes_repr(bytes: &[u8]) -> String {
@@ -105,59 +104,14 @@ pub(crate) fn unquoted(name: &str) -> String {
     quoted(name.as_bytes())
 }
 
-/// A value as `json.dumps(value, indent=1)` writes it, and a newline: non-ASCII characters escaped.
+/// A value as `json.dumps(value, indent=1)` writes it, and a newline.
 pub(crate) fn json(value: &impl Serialize) -> String {
-    let mut text = dump(value, Layout::with_indent(b" "));
-    text.push('\n');
-    text
+    python_json::indented(value, 1) + "\n"
 }
 
 /// A value as `json.dumps(value)` writes it, on one line.
 pub(crate) fn json_line(value: &impl Serialize) -> String {
-    dump(value, OneLine)
-}
-
-type Layout<'a> = serde_json::ser::PrettyFormatter<'a>;
-
-/// Everything on one line, with a space after each comma and colon.
-struct OneLine;
-
-impl Formatter for OneLine {
-    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        out.write_all(if first { b"" } else { b", " })
-    }
-
-    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        out.write_all(if first { b"" } else { b", " })
-    }
-
-    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
-        out.write_all(b": ")
-    }
-}
-
-fn dump(value: &impl Serialize, layout: impl Formatter) -> String {
-    let mut bytes = Vec::with_capacity(512);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, layout);
-    value
-        .serialize(&mut serializer)
-        .expect("our values have string keys and finite numbers");
-    let text = String::from_utf8(bytes).expect("serde_json writes UTF-8");
-    if text.bytes().all(|byte| byte.is_ascii() && byte != 0x7f) {
-        return text;
-    }
-    let mut ascii = String::with_capacity(text.len() + 1);
-    for c in text.chars() {
-        if c.is_ascii() && c != '\x7f' {
-            ascii.push(c);
-        } else {
-            let mut units = [0; 2];
-            for unit in c.encode_utf16(&mut units) {
-                push_hex(&mut ascii, u32::from(*unit), 'u', 4);
-            }
-        }
-    }
-    ascii
+    python_json::one_line(value)
 }
 
 #[cfg(test)]
@@ -197,16 +151,5 @@ mod tests {
         for (name, expected) in [("x", "x"), ("", ""), ("it's", "\"it's\""), ("a\nb", "a\nb")] {
             assert_eq!(unquoted(name), expected);
         }
-    }
-
-    #[test]
-    fn json_as_python_writes_it() {
-        let value = serde_json::json!(["filenode", {"b": 1, "a": [], "c": {}, "é\u{1f600}": 1.5}]);
-        let expected = "[\n \"filenode\",\n {\n  \"b\": 1,\n  \"a\": [],\n  \"c\": {},\n  \
-                        \"\\u00e9\\ud83d\\ude00\": 1.5\n }\n]\n";
-        assert_eq!(json(&value), expected);
-        let expected = "[\"filenode\", {\"b\": 1, \"a\": [], \"c\": {}, \
-                        \"\\u00e9\\ud83d\\ude00\": 1.5}]";
-        assert_eq!(json_line(&value), expected);
     }
 }

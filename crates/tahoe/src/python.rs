@@ -1,93 +1,4 @@
-//! Numbers, times and JSON as Python prints them, because programs read these lines.
-
-use serde::Serialize as _;
-use serde_json::Value;
-use serde_json::ser::{CharEscape, Formatter, PrettyFormatter};
-use std::io;
-
-/// JSON with an indentation and everything but ASCII escaped, as Python's `json.dumps`.
-pub(crate) fn json(value: &Value, indent: &str) -> String {
-    let formatter = AsciiFormatter(PrettyFormatter::with_indent(indent.as_bytes()));
-    let mut out = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
-    let written = value.serialize(&mut serializer);
-    written.expect("a value can be written to memory");
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-struct AsciiFormatter<'a>(PrettyFormatter<'a>);
-
-impl Formatter for AsciiFormatter<'_> {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        for c in fragment.chars() {
-            if c.is_ascii() {
-                writer.write_all(&[c as u8])?;
-            } else {
-                let mut units = [0; 2];
-                for unit in c.encode_utf16(&mut units) {
-                    write!(writer, "\\u{unit:04x}")?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_array(writer)
-    }
-
-    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_array(writer)
-    }
-
-    fn begin_array_value<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        self.0.begin_array_value(writer, first)
-    }
-
-    fn end_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_array_value(writer)
-    }
-
-    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_object(writer)
-    }
-
-    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_object(writer)
-    }
-
-    fn begin_object_key<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        self.0.begin_object_key(writer, first)
-    }
-
-    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_object_value(writer)
-    }
-
-    fn end_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_object_value(writer)
-    }
-
-    fn write_char_escape<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        escape: CharEscape,
-    ) -> io::Result<()> {
-        self.0.write_char_escape(writer, escape)
-    }
-}
+//! Numbers and times as Python prints them, because programs read these lines.
 
 /// A size in decimal units: `12 B`, `1.50 kB`.
 pub(crate) fn decimal_size(bytes: u64) -> String {
@@ -168,23 +79,6 @@ mod tests {
             (126_144_000.0, "4 years"),
         ] {
             assert_eq!(rough_duration(seconds), expected);
-        }
-    }
-
-    #[test]
-    fn json_is_ascii() {
-        let value = serde_json::json!({"ü\u{1f600}\n\"": ["\u{7f}", 1.0, null]});
-        let expected =
-            "{\n  \"\\u00fc\\ud83d\\ude00\\n\\\"\": [\n    \"\u{7f}\",\n    1.0,\n    null\n  ]\n}";
-        assert_eq!(json(&value, "  "), expected);
-    }
-
-    #[test]
-    fn times_come_out_as_they_went_in() {
-        // Without serde_json's feature float_roundtrip the last digit changes.
-        for text in ["1795659749.6986365", "1795659749.6952295", "1600000000.0"] {
-            let value: Value = serde_json::from_str(text).unwrap();
-            assert_eq!(json(&value, ""), text);
         }
     }
 }

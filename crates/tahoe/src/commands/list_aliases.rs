@@ -3,11 +3,11 @@
 use crate::Context;
 use crate::error::Result;
 use crate::file_store::{FileStoreOptions, node_directory};
-use crate::python;
 use crate::quote::quoted;
 use clap::Args;
 use serde_json::{Map, Value, json};
 use tahoe_caps::Cap;
+use tahoe_encoding::python_json;
 
 /// Show all aliases and their capabilities
 ///
@@ -79,5 +79,5 @@ fn as_json(entries: &[(&str, Forms)]) -> String {
         ((*name).to_owned(), forms)
     };
     let object: Map<String, Value> = entries.iter().map(entry).collect();
-    python::json(&Value::Object(object), "    ")
+    python_json::indented(&object, 4)
 }
