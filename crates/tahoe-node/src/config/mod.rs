@@ -1,22 +1,27 @@
 //! tahoe.cfg: read, checked whole, and turned into typed settings.
 
+mod client;
+mod connections;
 pub(crate) mod edit;
 mod endpoint;
 mod error;
 mod ini;
 mod names;
+mod node;
 mod settings;
+mod storage;
 pub mod values;
 mod vdrive;
 mod webport;
 
+pub use client::ClientSettings;
+pub use connections::{I2pSettings, LocalService, TcpHandler, TorSettings};
 pub use endpoint::{Endpoint, LocationHint, TcpEndpoint};
 pub use error::ConfigError;
 pub use ini::{Ini, IniError};
-pub use settings::{
-    ClientSettings, Expiration, ExpirationMode, I2pSettings, LocalService, NodeSettings, Settings,
-    SftpSettings, StorageSettings, TcpHandler, TorSettings, TubAddress,
-};
+pub use node::{NodeSettings, TubAddress};
+pub use settings::{Settings, SftpSettings};
+pub use storage::{Expiration, ExpirationMode, StorageSettings};
 pub use values::ValueError;
 pub use vdrive::{PostgresqlUrl, VdriveSettings};
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::ExpirationMode;
 
 fn parse(text: &str) -> Result<Settings, ConfigError> {
     Settings::parse(text, Path::new("/n"))
