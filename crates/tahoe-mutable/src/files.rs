@@ -19,7 +19,7 @@ use crate::error::{PublishError, ReadError};
 use crate::keys::RsaKeyPool;
 use crate::known::{Knowledge, Latest, MOST_CONTENTS};
 use crate::retrieve::{ReadStream, Retrieval, collect};
-use crate::servermap::{Servermap, ServermapMode, Survey, read_range};
+use crate::servermap::{Servermap, ServermapMode, Survey, Surveyed, read_range};
 use crate::status::MutableObserver;
 use crate::version::Version;
 use crate::writer::Writer;
@@ -195,7 +195,9 @@ impl MutableFiles {
     pub async fn servermap(&self, cap: &MutableVerifyCap, mode: ServermapMode) -> Servermap {
         let known = self.core.known.of(cap);
         let survey = self.survey(cap, mode, &known, SHORT_READ);
-        let (map, public_key) = survey.run().await;
+        let Surveyed {
+            map, public_key, ..
+        } = survey.run().await;
         self.core.known.update(cap, |knowledge| {
             knowledge.public_key = public_key.or(knowledge.public_key.take());
         });
@@ -236,7 +238,9 @@ impl MutableFiles {
         let verify_cap = cap.to_verify();
         let known = self.core.known.of(&verify_cap);
         let survey = self.survey(&verify_cap, mode, &known, FIRST_READ);
-        let (map, public_key) = survey.run().await;
+        let Surveyed {
+            map, public_key, ..
+        } = survey.run().await;
         let version = map
             .best_version_except(unreadable)
             .ok_or(ReadError::Unrecoverable)?;

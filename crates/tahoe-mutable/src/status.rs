@@ -98,6 +98,8 @@ pub struct MutableFacts {
     pub stages: BTreeMap<MutableStage, Duration>,
     /// What servers answered.
     pub servers: BTreeMap<ServerId, ServerAnswers>,
+    /// In whose share the private key was, if a writer looked for it.
+    pub private_key_from: Option<ServerId>,
     /// Who stored which shares of a version that was published.
     pub sharemap: BTreeMap<ShareNumber, BTreeSet<ServerId>>,
 }
@@ -168,6 +170,11 @@ impl MutableStatus {
         let mut record = self.lock();
         let answers = record.facts.servers.entry(server.clone()).or_default();
         answers.problem = Some(problem);
+    }
+
+    /// A writer found the private key in this server's share.
+    pub(crate) fn has_private_key_of(&self, server: &ServerId) {
+        self.lock().facts.private_key_from = Some(server.clone());
     }
 
     fn lock(&self) -> MutexGuard<'_, Record> {

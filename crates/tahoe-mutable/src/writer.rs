@@ -15,8 +15,8 @@ use crate::error::{PublishError, ReadError};
 use crate::files::{FIRST_READ, MOST_SDMF_BYTES, MutableFiles, Written};
 use crate::known::{Latest, MOST_CONTENTS};
 use crate::publish::{Draft, Plaintext, Publish, Published};
-use crate::servermap::{Servermap, ServermapMode, WriterSecrets, read_range};
-use crate::status::{MutableKind, MutableTransfer};
+use crate::servermap::{Servermap, ServermapMode, Surveyed, WriterSecrets, read_range};
+use crate::status::{MutableKind, MutableStatus, MutableTransfer};
 
 impl MutableFiles {
     /// What a writer needs, if all of it is known and fresh.
@@ -46,13 +46,17 @@ impl MutableFiles {
             lease_master: &core.lease_master,
         });
         let started = Instant::now();
-        let (map, public_key) = survey.run().await;
+        let Surveyed {
+            map,
+            public_key,
+            status,
+        } = survey.run().await;
         let version = map
             .best_recoverable_version()
             .ok_or(ReadError::Unrecoverable)?;
         let private_key = match known.private_key {
             Some(key) => key,
-            None => Arc::new(find_private_key(core, cap, &map).await?),
+            None => Arc::new(find_private_key(core, cap, &map, &status).await?),
         };
         let public_key = match public_key {
             Some(key) => key,
@@ -78,6 +82,7 @@ async fn find_private_key(
     core: &Core,
     cap: &MutableWriteCap,
     map: &Servermap,
+    status: &MutableStatus,
 ) -> Result<RsaPrivateKey, PublishError> {
     let storage_index = cap.storage_index();
     for share in map.shares.values() {
@@ -104,7 +109,10 @@ async fn find_private_key(
         let write_key = cap.write_key.clone();
         let key = move || RsaPrivateKey::decrypt(&encrypted, &write_key);
         match core.pool.run(key).await {
-            Ok(key) => return Ok(key),
+            Ok(key) => {
+                status.has_private_key_of(&share.server.id);
+                return Ok(key);
+            }
             Err(_) => {
                 let reason = "invalid privkey".to_owned();
                 core.report_corrupt(&share.server, &storage_index, share.number, reason);

@@ -153,7 +153,7 @@ impl MutableFiles {
             previous: None,
             public_key: None,
         };
-        let (map, _) = survey.run().await;
+        let map = survey.run().await.map;
         MutableCheck {
             storage_index: cap.storage_index,
             servers: self.core.directory.servers_for(&cap.storage_index),

@@ -293,7 +293,7 @@ impl Retrieval {
             previous: None,
             public_key: None,
         };
-        let (map, _) = survey.run().await;
+        let map = survey.run().await.map;
         let bad = self.bad_places();
         let shares = map.shares.iter();
         let good = shares

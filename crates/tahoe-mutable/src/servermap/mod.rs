@@ -13,7 +13,7 @@ use tahoe_storage_api::{Server, ShareNumber};
 use crate::version::{ShareHeader, Version};
 
 pub(crate) use query::{WriterSecrets, read_range};
-pub(crate) use survey::Survey;
+pub(crate) use survey::{Survey, Surveyed};
 
 /// How hard servers are searched for shares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until};
 use super::query::{Query, WriterSecrets};
 use super::{BadShare, KnownShare, Place, Servermap, ServermapMode};
 use crate::core::Core;
-use crate::status::{MutableKind, MutableStage, Ongoing};
+use crate::status::{MutableKind, MutableStage, MutableStatus, Ongoing};
 use crate::version::{ShareHeader, Version};
 
 /// Questions under way beyond the first ones.
@@ -50,6 +50,15 @@ pub(crate) struct Survey<'a> {
     pub(crate) previous: Option<&'a Servermap>,
     /// The key, if it was seen before.
     pub(crate) public_key: Option<RsaPublicKey>,
+}
+
+/// What a search found.
+#[derive(Debug)]
+pub(crate) struct Surveyed {
+    pub(crate) map: Servermap,
+    /// The file's public key, if any share showed it.
+    pub(crate) public_key: Option<RsaPublicKey>,
+    pub(crate) status: Arc<MutableStatus>,
 }
 
 type Answer = (
@@ -94,8 +103,7 @@ struct State<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// Searches; returns what was found and the file's public key, if any share showed it.
-    pub(crate) async fn run(self) -> (Servermap, Option<RsaPublicKey>) {
+    pub(crate) async fn run(self) -> Surveyed {
         let kind = MutableKind::Mapupdate(self.mode);
         let ongoing = self.core.begin(kind, self.cap.storage_index);
         let setup = ongoing.status().during(MutableStage::Setup);
@@ -132,7 +140,11 @@ impl<'a> Survey<'a> {
             }
         }
         state.ongoing.succeeded();
-        (state.map, state.survey.public_key)
+        Surveyed {
+            map: state.map,
+            public_key: state.survey.public_key,
+            status: Arc::clone(state.ongoing.status()),
+        }
     }
 
     fn question(&self, server: Arc<Server>) -> Question<'a> {

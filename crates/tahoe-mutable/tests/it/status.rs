@@ -164,6 +164,21 @@ async fn a_search_and_a_reading_tell_their_stages_and_bad_servers() {
 }
 
 #[tokio::test]
+async fn a_writers_search_tells_where_the_private_key_was() {
+    let grid = Grid::new(5);
+    let (writer, format) = (grid.gateway().await, MutableFormat::Sdmf);
+    let created = writer.create(format, Some(KEY.clone()), content(10, 0));
+    let cap = created.await.unwrap();
+    let (gateway, seen) = watched(&grid).await;
+    for (number, is_searched_for) in [(1, true), (2, false)] {
+        gateway.overwrite(&cap, content(10, number)).await.unwrap();
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        let searched = seen.iter().find_map(|s| s.facts().private_key_from);
+        assert_eq!(searched.is_some(), is_searched_for, "{seen:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_long_reading_keeps_few_times_of_each_server() {
     let grid = Grid::new(3);
     let (gateway, seen) = watched(&grid).await;

@@ -116,6 +116,9 @@ pub(super) fn page(operation: &MutableOperation) -> String {
         MutableKind::Mapupdate(_) => {
             body.raw("<section><h2>Update Results</h2>\n<dl class=\"facts\">\n");
             timings(&mut body, &facts, MAPUPDATE_STAGES, None);
+            if let Some(server) = &facts.private_key_from {
+                body.fact("Got privkey from", &format!("[{}]", server.short()));
+            }
             body.raw("</dl>\n");
             answers(&mut body, &facts, "Per-Server Response Times");
         }

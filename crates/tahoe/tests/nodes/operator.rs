@@ -172,6 +172,15 @@ fn the_mutable_operations_of_a_gateway() {
                 assert_eq!(answer.status, expected, "{kind} {format}");
             }
         }
+        let searches = (0..4).map(|number| {
+            let path = format!("/status/mapupdate-{number}");
+            gateway.request("GET", &path, b"").text()
+        });
+        let searches: Vec<_> = searches.collect();
+        let with_key = searches
+            .iter()
+            .filter(|page| page.contains("Got privkey from"));
+        assert!(with_key.count() >= 1, "{searches:?}");
         let page = gateway.request("GET", "/status", b"").text();
         for words in ["mapupdate MODE_READ", "mapupdate MODE_WRITE", "-NA-"] {
             assert!(page.contains(words), "{words}: {page}");
