@@ -168,8 +168,9 @@ fn timings(
     stages: Stages,
     transfer: Option<&MutableTransfer>,
 ) {
+    let some = transfer.filter(|transfer| transfer.length_bytes > 0);
     let with_rate = |time: Duration| {
-        let rate = transfer.map(|transfer| abbreviate_rate(transfer.length_bytes, time));
+        let rate = some.map(|transfer| abbreviate_rate(transfer.length_bytes, time));
         match rate.as_deref() {
             None | Some("") => abbreviate_time(time),
             Some(rate) => format!("{} ({rate})", abbreviate_time(time)),

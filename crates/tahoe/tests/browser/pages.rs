@@ -21,6 +21,8 @@ fn every_page_can_be_read_by_everybody() {
 
     let cap = gateway.put(&sample(1, 300_000)).replace(':', "%3A");
     assert_eq!(gateway.get(&cap.replace("%3A", ":")).len(), 300_000);
+    let checked = gateway.request("POST", &format!("{directory}?t=check"), b"");
+    assert_eq!(checked.status, 200);
     for (name, path, words) in [
         ("file", format!("/uri/{cap}?t=info"), "Servers and shares"),
         (
@@ -31,6 +33,17 @@ fn every_page_can_be_read_by_everybody() {
         ("operations", "/status".to_owned(), "Recent Operations"),
         ("upload", "/status/up-0".to_owned(), "Encoding and sending"),
         ("download", "/status/down-0".to_owned(), "Timeline: "),
+        ("publish", "/status/publish-0".to_owned(), "RSA Signature"),
+        (
+            "retrieve",
+            "/status/retrieve-0".to_owned(),
+            "Retrieve Results",
+        ),
+        (
+            "mapupdate",
+            "/status/mapupdate-0".to_owned(),
+            "Per-Server Response Times",
+        ),
         (
             "statistics",
             "/statistics".to_owned(),
