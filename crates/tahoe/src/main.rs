@@ -57,17 +57,18 @@ fn main() -> ExitCode {
     let output = Output {
         quiet: cli.global.quiet,
     };
-    match run(cli, output) {
-        Ok(()) => ExitCode::SUCCESS,
+    let status = match run(cli, output) {
+        Ok(()) => 0,
         Err(error) => {
             match error.kind {
                 Kind::Usage => usage::report(&error.to_string(), &arguments),
                 _ if error.message.is_empty() => {}
                 _ => output.note(&error.to_string()),
             }
-            ExitCode::from(error.exit_status())
+            error.exit_status()
         }
-    }
+    };
+    output.exit_code(status)
 }
 
 fn run(cli: Cli, output: Output) -> Result {

@@ -10,13 +10,14 @@ use std::process::ExitCode;
 
 /// Shows help that was asked for, or what is wrong with the arguments.
 pub(crate) fn report_parse_error(error: &clap::Error, arguments: &[String]) -> ExitCode {
+    let output = Output { quiet: false };
     if error.kind() == ErrorKind::DisplayHelp {
         let text = error.render().to_string();
-        Output { quiet: false }.line(text.trim_end());
-        return ExitCode::SUCCESS;
+        output.line(text.trim_end());
+        return output.exit_code(0);
     }
     report(&message(error, arguments), arguments);
-    ExitCode::from(1)
+    output.exit_code(1)
 }
 
 /// Shows the usage of the command that the arguments name, and what is wrong.

@@ -5,7 +5,6 @@ use crate::cli::Cli;
 use crate::error::{CommandError, Result};
 use crate::paths;
 use clap::{Args, CommandFactory as _, Subcommand};
-use std::io::{self, Write as _};
 
 /// Write man pages or shell completions
 #[derive(Args)]
@@ -30,7 +29,7 @@ enum What {
 }
 
 impl Generate {
-    pub(crate) fn run(self, _context: &Context) -> Result {
+    pub(crate) fn run(self, context: &Context) -> Result {
         match self.what {
             What::Man { directory } => {
                 let directory = paths::argument(&directory)?;
@@ -43,8 +42,8 @@ impl Generate {
             What::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "tahoe", &mut script);
-                let written = io::stdout().write_all(&script);
-                written.map_err(|error| CommandError::failed(error.to_string()))
+                context.output.bytes(&script);
+                Ok(())
             }
         }
     }

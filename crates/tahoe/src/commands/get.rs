@@ -5,6 +5,7 @@ use crate::aliases::Location;
 use crate::error::{CommandError, Result};
 use crate::file_store::{Call, FileStore, FileStoreOptions, block_on};
 use crate::http;
+use crate::output::cannot_write;
 use crate::quote::quoted_path;
 use crate::{paths, progress};
 use clap::Args;
@@ -106,7 +107,7 @@ impl Target {
             }
             // Whoever read has had enough, as `head` has.
             _ if error.kind() == io::ErrorKind::BrokenPipe => CommandError::failed(""),
-            _ => CommandError::failed(format!("cannot write to standard output: {error}")),
+            _ => CommandError::failed(cannot_write(error)),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What every command has in common.
 
 use crate::{both, check_both_refuse, ours, run};
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
 
 #[test]
 fn wrong_usage_shows_the_usage_on_standard_output_and_exits_with_1() {
@@ -136,4 +139,89 @@ fn man_pages_and_completions_come_from_the_same_definition() {
             "{shell}"
         );
     }
+}
+
+/// Runs a command whose standard output goes to a full disk.
+fn run_on_full_disk(command: &mut Command) -> (Option<i32>, String) {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let done = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(full))
+        .output()
+        .unwrap();
+    (done.status.code(), String::from_utf8(done.stderr).unwrap())
+}
+
+const LOST: &str = "cannot write to standard output: No space left on device (os error 28)\n";
+
+#[test]
+fn results_that_cannot_be_written_are_a_failure() {
+    let home = tempfile::tempdir().unwrap();
+    let commands: [&[&str]; 9] = [
+        &["--version"],
+        &["--help"],
+        &["put", "--help"],
+        &["--help-eliot-destinations"],
+        &["admin", "generate-keypair"],
+        &["list-aliases"],
+        &["debug", "dump-cap", "URI:LIT:nbuqu"],
+        &["generate", "completions", "bash"],
+        &["create-client", "--shares-happy=1", "node"],
+    ];
+    run(&ours(), home.path(), &["-d", ".", "create-client"]);
+    std::fs::write(home.path().join("private/aliases"), "a: URI:DIR2-LIT:\n").unwrap();
+    for arguments in commands {
+        let mut command = ours().command(home.path());
+        let failed = run_on_full_disk(command.args(["-d", "."]).args(arguments));
+        assert_eq!(failed, (Some(1), LOST.to_owned()), "{arguments:?}");
+    }
+    let mut quiet = ours().command(home.path());
+    quiet.args(["-q", "-d", ".", "list-aliases"]);
+    assert_eq!(run_on_full_disk(&mut quiet), (Some(0), String::new()));
+
+    let manager = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_grid-manager"));
+        command.current_dir(home.path()).args(["-c", "gm"]);
+        command
+    };
+    assert!(manager().arg("create").status().unwrap().success());
+    for argument in ["public-identity", "--help"] {
+        let failed = run_on_full_disk(manager().arg(argument));
+        assert_eq!(failed, (Some(1), LOST.to_owned()), "{argument}");
+    }
+}
+
+#[test]
+fn a_lost_capability_is_a_failure() {
+    let home = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let node = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        assert!(stream.read(&mut request).unwrap() > 0);
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nURI:LIT:nbuqu";
+        stream.write_all(answer).unwrap();
+    });
+    let mut command = ours().command(home.path());
+    command.args(["put", "-u", &url, "-"]);
+    let failed = run_on_full_disk(&mut command);
+    node.join().unwrap();
+    let expected = format!("waiting for file data on stdin..\n200 OK\n{LOST}");
+    assert_eq!(failed, (Some(1), expected));
+}
+
+#[test]
+fn a_reader_that_has_had_enough_is_no_failure() {
+    let home = tempfile::tempdir().unwrap();
+    let mut completions = ours()
+        .command(home.path())
+        .args(["generate", "completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(completions.stdout.take());
+    let done = completions.wait_with_output().unwrap();
+    assert_eq!((done.status.code(), done.stderr), (Some(0), Vec::new()));
 }

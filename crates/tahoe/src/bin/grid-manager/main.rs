@@ -3,9 +3,12 @@
 //! Commands, files, streams and exit statuses are the reference's: 1 if something failed, 2 for a
 //! wrong command line.
 
+#[path = "../../output.rs"]
+mod output;
 mod records;
 
 use clap::{Parser, Subcommand};
+use output::Output;
 use records::{Place, Records, Stored};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -70,24 +73,23 @@ enum Command {
 type Problem = String;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(&cli) {
-        Ok(printed) => print(std::io::stdout().lock(), &printed, ExitCode::SUCCESS),
-        Err(problem) => {
-            let line = format!("Error: {problem}\n");
-            print(std::io::stderr().lock(), &line, ExitCode::FAILURE)
+    let output = Output { quiet: false };
+    let status = match Cli::try_parse().map(|cli| run(&cli)) {
+        Ok(Ok(printed)) => {
+            output.bytes(printed.as_bytes());
+            0
         }
-    }
-}
-
-fn print(mut stream: impl std::io::Write, text: &str, code: ExitCode) -> ExitCode {
-    match stream
-        .write_all(text.as_bytes())
-        .and_then(|()| stream.flush())
-    {
-        Ok(()) => code,
-        Err(_) => ExitCode::FAILURE,
-    }
+        Ok(Err(problem)) => {
+            output.note(&format!("Error: {problem}"));
+            1
+        }
+        Err(error) if error.use_stderr() => error.exit(),
+        Err(help) => {
+            output.line(help.render().to_string().trim_end());
+            0
+        }
+    };
+    output.exit_code(status)
 }
 
 /// Runs a command; returns what it prints.
