@@ -9,8 +9,8 @@ use sd_notify::NotifyState;
 use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use tahoe_node::{
-    EliotDestination, LogOptions, Logs, Node, NodeDirectory, NodeKind, RunningProcess, ServiceNode,
-    StartError,
+    EliotDestination, LogOptions, Logs, Node, NodeDirectory, NodeKind, RunningError,
+    RunningProcess, ServiceNode, StartError,
 };
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -51,9 +51,7 @@ impl Run {
             let message = format!("{shown} is not a recognizable node directory");
             return Err(CommandError::failed(message));
         };
-        let running = RunningProcess::claim(&directory).map_err(|error| {
-            CommandError::failed(format!("ERROR: {}", crate::error::chain(&error)))
-        })?;
+        let running = RunningProcess::claim(&directory).map_err(|error| in_the_way(&error))?;
         if let Some(pid) = running.stale() {
             let record = quoted_path(&directory.file("running.process"));
             context
@@ -125,6 +123,19 @@ impl Run {
                 Err(CommandError::failed(format!("{name} again: stopped at once")))
             }
         }
+    }
+}
+
+/// Says why the node directory can't be taken.
+fn in_the_way(error: &RunningError) -> CommandError {
+    let failed = CommandError::failed(format!("ERROR: {}", crate::error::chain(error)));
+    match error {
+        RunningError::Invalid(path) => failed.hint(format!(
+            "It should hold the number of the process that runs this node and when that began. If \
+             none does, remove the file: rm {}",
+            quoted_path(path)
+        )),
+        _ => failed,
     }
 }
 
