@@ -11,9 +11,11 @@ use tahoe_node::EliotDestination;
 /// the file, and without which nobody can.
 ///
 /// To try it, start a whole grid on this machine with `tahoe demo`. To take part in one, make a node
-/// with `tahoe create-client`, list the grid's servers in its private/servers.yaml, start it with
-/// `tahoe run`. Then `tahoe create-alias tahoe` makes a directory of your own, `tahoe cp` and `tahoe
-/// backup` fill it, and `tahoe put` and `tahoe get` store and fetch single files.
+/// with `tahoe create-client --introducer=FURL`, where FURL is the text in the grid's
+/// introducer.furl, or with `tahoe create-client --join=CODE`, where somebody of the grid got CODE
+/// from `tahoe invite`; start it with `tahoe run`. Then `tahoe create-alias tahoe` makes a directory
+/// of your own, `tahoe cp` and `tahoe backup` fill it, and `tahoe put` and `tahoe get` store and
+/// fetch single files. To start a grid, begin with `tahoe create-introducer`.
 #[derive(Parser)]
 #[command(
     name = "tahoe",

@@ -19,6 +19,9 @@ use tokio::sync::RwLock;
 pub(crate) const PARALLEL_REQUESTS: usize = 16;
 /// The largest listing of a directory or result of an operation that is read into memory.
 const LARGEST_ANSWER: usize = 1 << 30;
+/// How a node says that too few servers took shares, and that it is connected to none.
+const UNHAPPY: &str = "allmydata.interfaces.UploadUnhappinessError";
+const NO_SERVERS: &str = "allmydata.interfaces.NoServersError";
 
 /// Which node to talk to.
 #[derive(Args)]
@@ -38,6 +41,7 @@ impl FileStoreOptions {
         Ok(FileStore {
             node: self.node(&node_directory)?,
             aliases: self.aliases(&node_directory)?,
+            settings: self.settings(&node_directory),
             node_directory,
             output: context.output,
             uploads: RwLock::new(()),
@@ -51,6 +55,12 @@ impl FileStoreOptions {
             aliases.set_default(cap.clone());
         }
         Ok(aliases)
+    }
+
+    /// The tahoe.cfg of the node that is talked to, if it is known where that is.
+    fn settings(&self, directory: &Path) -> Option<PathBuf> {
+        let file = directory.join("tahoe.cfg");
+        (self.node_url.is_none() && file.exists()).then_some(file)
     }
 
     fn node(&self, directory: &Path) -> Result<Node> {
@@ -88,6 +98,8 @@ pub(crate) struct FileStore {
     pub(crate) node: Node,
     pub(crate) aliases: Aliases,
     pub(crate) node_directory: PathBuf,
+    /// The node's tahoe.cfg, if it is known where that is.
+    settings: Option<PathBuf>,
     pub(crate) output: Output,
     /// Shared by uploads that are under way, taken whole by one that must be alone.
     uploads: RwLock<()>,
@@ -157,12 +169,12 @@ impl FileStore {
 
     /// Sends a request that must succeed.
     pub(crate) async fn ask(&self, call: Call, what: &str) -> Result<Response<Incoming>> {
-        successful(self.send(call, what).await?, what).await
+        self.successful(self.send(call, what).await?, what).await
     }
 
     /// Sends a request that must succeed and returns what it answers, such as a capability.
     pub(crate) async fn ask_text(&self, call: Call, what: &str) -> Result<String> {
-        text(self.send(call, what).await?, what).await
+        self.text(self.send(call, what).await?, what).await
     }
 
     /// Uploads something and returns its capability.
@@ -177,7 +189,7 @@ impl FileStore {
             let _shared = self.uploads.read().await;
             let response = self.send(call().await?, what).await?;
             if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
-                return text(response, what).await;
+                return self.text(response, what).await;
             }
         }
         let _alone = self.uploads.write().await;
@@ -205,20 +217,45 @@ impl FileStore {
         let bytes = read(self.ask(call, what).await?).await?;
         GridObject::from_json(&bytes)
     }
-}
 
-async fn successful(response: Response<Incoming>, what: &str) -> Result<Response<Incoming>> {
-    match http::is_success(response.status()) {
-        true => Ok(response),
-        false => Err(http::refusal(response).await.during(what)),
+    async fn successful(
+        &self,
+        response: Response<Incoming>,
+        what: &str,
+    ) -> Result<Response<Incoming>> {
+        if http::is_success(response.status()) {
+            return Ok(response);
+        }
+        let failed = http::refusal(response).await.during(what);
+        let is_about = |name| failed.message.contains(name);
+        let next_step = match () {
+            () if is_about(UNHAPPY) => self.next_step_if_unhappy(),
+            () if is_about(NO_SERVERS) => {
+                let page = self.node.url();
+                format!("The gateway's page {page} shows which servers it knows.")
+            }
+            () => return Err(failed),
+        };
+        Err(failed.hint(next_step))
     }
-}
 
-async fn text(response: Response<Incoming>, what: &str) -> Result<String> {
-    let response = successful(response, what).await?;
-    let bytes = http::read_small(response).await;
-    let bytes = bytes.map_err(|error| cut_short(&error))?;
-    Ok(String::from_utf8_lossy(bytes.trim_ascii()).into_owned())
+    async fn text(&self, response: Response<Incoming>, what: &str) -> Result<String> {
+        let response = self.successful(response, what).await?;
+        let bytes = http::read_small(response).await;
+        let bytes = bytes.map_err(|error| cut_short(&error))?;
+        Ok(String::from_utf8_lossy(bytes.trim_ascii()).into_owned())
+    }
+
+    fn next_step_if_unhappy(&self) -> String {
+        let file = match &self.settings {
+            Some(path) => quoted_path(path),
+            None => "the gateway's tahoe.cfg".to_owned(),
+        };
+        format!(
+            "Start more storage servers, or be content with fewer: set shares.happy in {file} and \
+             start the gateway again."
+        )
+    }
 }
 
 /// Reads an answer that may be large.

@@ -11,6 +11,9 @@ use tahoe_node::{CreateError, Listen, NewNode, Privacy};
 
 /// Create a client node, which uses storage servers and isn't one
 ///
+/// What suits the grid's size: of one server, `--shares-needed=1 --shares-happy=1
+/// --shares-total=1`; of three, 1, 2 and 3; of five, 3, 4 and 5. The defaults suit ten and more.
+///
 /// The new directory holds tahoe.cfg, which may be edited before the node is started with
 /// `tahoe run`.
 #[derive(Args)]
@@ -20,6 +23,22 @@ pub(crate) struct CreateClient {
     #[command(flatten)]
     options: ClientOptions,
 }
+
+/// How files are stored: how many shares suffice, on how many servers they must be, how many there
+/// are.
+#[derive(PartialEq, Eq)]
+struct Shares {
+    needed: u64,
+    happy: u64,
+    total: u64,
+}
+
+/// Those of the original, on which programs depend.
+const DEFAULT_SHARES: Shares = Shares {
+    needed: 3,
+    happy: 7,
+    total: 10,
+};
 
 /// What client and server nodes have in common.
 #[derive(Args)]
@@ -39,13 +58,13 @@ pub(crate) struct ClientOptions {
     )]
     webport: String,
     /// How many shares suffice to get a file back
-    #[arg(long, value_name = "K", default_value_t = 3)]
+    #[arg(long, value_name = "K", default_value_t = DEFAULT_SHARES.needed)]
     shares_needed: u64,
     /// On how many servers an upload must place shares to succeed
-    #[arg(long, value_name = "H", default_value_t = 7)]
+    #[arg(long, value_name = "H", default_value_t = DEFAULT_SHARES.happy)]
     shares_happy: u64,
     /// How many shares are made of a file
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SHARES.total)]
     shares_total: u64,
     /// Join a grid with the code that `tahoe invite` printed there
     #[arg(long, value_name = "CODE")]
@@ -122,6 +141,20 @@ pub(crate) fn create(
     if node.nickname.is_empty() {
         let tahoe_cfg = quoted_path(&directory.join("tahoe.cfg"));
         output.line(&format!(" Please set [node]nickname= in {tahoe_cfg}"));
+    }
+    let shares = Shares {
+        needed: node.shares_needed,
+        happy: node.shares_happy,
+        total: node.shares_total,
+    };
+    if shares == DEFAULT_SHARES {
+        let tahoe_cfg = quoted_path(&directory.join("tahoe.cfg"));
+        output.note(&format!(
+            "note: storing a file takes at least {} servers. If the grid has fewer, change \
+             shares.needed, shares.happy and shares.total in {tahoe_cfg}: to 1, 1 and 1 for one \
+             server, 1, 2 and 3 for three, 3, 4 and 5 for five.",
+            shares.happy
+        ));
     }
     if node.privacy == Privacy::HideAddress && matches!(node.listen, Listen::Hostname(_)) {
         output.note(

@@ -10,7 +10,8 @@ use tahoe_node::{Listen, NewNode};
 /// Create a node that is both a storage server and a client
 ///
 /// A server must be reachable: say under which name with --hostname, or exactly how with --port and
-/// --location. The new directory holds tahoe.cfg, which may be edited before the node is started with
+/// --location. What suits the grid's size: of one server, `--shares-needed=1 --shares-happy=1
+/// --shares-total=1`; of three, 1, 2 and 3; of five, 3, 4 and 5. The defaults suit ten and more. The new directory holds tahoe.cfg, which may be edited before the node is started with
 /// `tahoe run`.
 #[derive(Args)]
 pub(crate) struct CreateNode {

@@ -120,6 +120,34 @@ fn check_made(output: &Output, directory: &Path) {
 }
 
 #[test]
+fn small_grids_are_told_what_suits_them() {
+    let home = tempfile::tempdir().unwrap();
+    let stderr = |arguments: &[&str]| {
+        let made = run(&ours(), home.path(), arguments);
+        assert_eq!(made.code, 0, "{made:?}");
+        made.stderr
+    };
+    let told = stderr(&["create-client", "one"]);
+    assert!(
+        told.starts_with("note: storing a file takes at least 7 servers."),
+        "{told}"
+    );
+    assert!(
+        told.contains("shares.happy and shares.total in 'HOME/one/tahoe.cfg'"),
+        "{told}"
+    );
+    let small = [
+        "create-node",
+        "--hostname=127.0.0.1",
+        "--shares-needed=3",
+        "--shares-happy=4",
+        "--shares-total=5",
+        "two",
+    ];
+    assert_eq!(stderr(&small), "");
+}
+
+#[test]
 fn introducers_have_the_same_settings_and_files() {
     let cases: [&[&str]; 3] = [
         &["--hostname=127.0.0.1"],
