@@ -4,6 +4,7 @@
 
 use crate::config::Settings;
 use crate::directory::{DirectoryError, NodeDirectory};
+use crate::files;
 use crate::named_furls::{Kind, NamedFurl, NamedFurlsError};
 use std::path::PathBuf;
 use tahoe_vdrive::{DriveFurl, DriveKeys};
@@ -18,6 +19,9 @@ const DRIVES: Kind<DriveFurl> = Kind {
 
 /// The directory, in `private`, of what the node has seen of drives.
 pub(crate) const SEEN: &str = "vdrive-seen";
+
+/// The database, in `private`, of the drive that the node keeps.
+const DATABASE: &str = "vdrive.sqlite";
 
 /// Who may change the drive has this file.
 const READ_WRITE: &str = "vdrive.furl";
@@ -39,6 +43,38 @@ impl NodeDirectory {
         // A name may hold anything.
         let name = tahoe_encoding::base32::encode(drive.as_bytes());
         self.private_file(SEEN).join(name)
+    }
+
+    /// Where the drive that the node keeps is, unless it is in PostgreSQL, in files that only their
+    /// owner can read. SQLite gives the mode of the first one to those beside it.
+    pub(crate) fn drive_database(&self) -> Result<PathBuf, DirectoryError> {
+        let path = self.private_file(DATABASE);
+        let kept = files::create_private_file(&path).and_then(|()| {
+            let beside = ["-wal", "-shm"].map(|end| self.private_file(&format!("{DATABASE}{end}")));
+            beside
+                .iter()
+                .try_for_each(|path| files::keep_to_owner(path))
+        });
+        match kept {
+            Ok(()) => Ok(path),
+            Err(source) => Err(DirectoryError::Io {
+                step: "create",
+                path,
+                source,
+            }),
+        }
+    }
+
+    /// Makes the directory of what was seen of drives one that only its owner can look into.
+    pub(crate) fn keep_drives_seen_private(&self) -> Result<(), DirectoryError> {
+        let path = self.private_file(SEEN);
+        let kept =
+            files::create_private_directory(&path).and_then(|()| files::keep_to_owner(&path));
+        kept.map_err(|source| DirectoryError::Io {
+            step: "create",
+            path,
+            source,
+        })
     }
 
     /// The secret of the drive that the node keeps, of `private/vdrive.furl`; none without that file.

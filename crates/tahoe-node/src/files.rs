@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 /// Who may read a file.
@@ -72,10 +72,36 @@ pub(crate) fn create_private_directory(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Creates an empty file that only its owner may read; of one that is there, nobody else may from
+/// now on.
+pub(crate) fn create_private_file(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options
+        .create(true)
+        .append(true)
+        .mode(Readers::Owner.mode());
+    options.open(path)?;
+    keep_to_owner(path)
+}
+
+/// Lets nobody but its owner use a file or directory, if it is there.
+pub(crate) fn keep_to_owner(path: &Path) -> io::Result<()> {
+    let mut permissions = match std::fs::metadata(path) {
+        Ok(metadata) => metadata.permissions(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mode = permissions.mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    permissions.set_mode(mode & !0o077);
+    std::fs::set_permissions(path, permissions)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn replaces_a_file_whole_and_leaves_nothing_else() {
@@ -99,5 +125,20 @@ mod tests {
         create_private_directory(&path).unwrap();
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn private_files_become_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("database");
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        keep_to_owner(&path).unwrap();
+        create_private_file(&path).unwrap();
+        assert_eq!(mode(), 0o600);
+        std::fs::write(&path, "kept").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        create_private_file(&path).unwrap();
+        assert_eq!(mode(), 0o600);
+        assert_eq!(std::fs::read(&path).unwrap(), b"kept");
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn serve(
     tub: &Tub,
 ) -> Result<VdriveServer, StartError> {
     let store = match database {
-        None => Store::open_sqlite(&directory.private_file("vdrive.sqlite")).await,
+        None => Store::open_sqlite(&directory.drive_database()?).await,
         Some(url) => Store::open_postgres(url.as_str()).await,
     };
     let store = store.map_err(StoreError::from).map_err(ServeError::from)?;
@@ -109,7 +109,11 @@ pub(super) fn connect(
             seen,
         })
     };
-    let drives = directory.drives(settings)?.into_iter().map(connect);
+    let drives = directory.drives(settings)?;
+    if !drives.is_empty() {
+        directory.keep_drives_seen_private()?;
+    }
+    let drives = drives.into_iter().map(connect);
     let drives = drives.collect::<Result<Vec<_>, StartError>>()?;
     let tubs = drives.iter().map(|drive| drive.tub.clone()).collect();
     let used = client.use_drives(drives);

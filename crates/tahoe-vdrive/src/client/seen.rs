@@ -20,6 +20,7 @@ use crate::limits::REMEMBERED_VERSIONS;
 use sha2::{Digest as _, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tahoe_encoding::Reader;
@@ -108,7 +109,8 @@ impl Files {
 
 /// Opens a file to append to it, after the last record that is whole.
 fn open_whole(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    let mut options = OpenOptions::new();
+    let file = options.create(true).append(true).mode(0o600).open(path)?;
     let length = file.metadata()?.len();
     let record = RECORD_BYTES as u64;
     let torn = length % record;

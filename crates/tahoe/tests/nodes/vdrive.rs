@@ -4,6 +4,7 @@ use crate::ours;
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use tahoe_test_support::http::{Request, Response};
 use tahoe_test_support::{
@@ -157,6 +158,17 @@ impl Drive {
     }
 }
 
+/// Makes sure that nobody but its owner can use a file, or a folder and what is in it.
+fn assert_private(path: &Path) {
+    let mode = path.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{}", path.display());
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            assert_private(&entry.unwrap().path());
+        }
+    }
+}
+
 #[test]
 fn commands_take_the_drive_for_an_alias() {
     let drive = Drive::start();
@@ -215,6 +227,12 @@ fn commands_take_the_drive_for_an_alias() {
         drive.well(&["ls", "vdrive:"]),
         "a\nbackups\ncopy\nfrom-drive\n"
     );
+
+    let vdrive = &drive.grid.vdrive;
+    for name in ["vdrive.sqlite", "vdrive.sqlite-wal", "vdrive.sqlite-shm"] {
+        assert_private(&vdrive.directory().join("private").join(name));
+    }
+    assert_private(&drive.writer.directory().join("private/vdrive-seen"));
 
     // Somebody's own alias comes first.
     drive.well(&["create-alias", "vdrive"]);
