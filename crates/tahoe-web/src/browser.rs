@@ -9,7 +9,7 @@
 //! - A file of the grid is never run, whoever asks: its contents are somebody else's. Only scripts of
 //!   our own and of the operator's directory are (`Sec-Fetch-Dest`).
 //! - A name that leads here but isn't ours is refused: a site could have given its own name this
-//!   address, and its pages would count as ours (DNS rebinding).
+//!   address, and its pages would count as ours (DNS rebinding). A request with two names is, too.
 
 use crate::error::WebError;
 use crate::layer::{self, Peer};
@@ -72,6 +72,12 @@ fn admit(
     headers: &HeaderMap,
     hosts: &[String],
 ) -> Result<(), WebError> {
+    if headers.get_all(HOST).iter().nth(1).is_some() {
+        return Err(WebError::text(
+            StatusCode::BAD_REQUEST,
+            "A request has one Host header.\n",
+        ));
+    }
     let host = headers.get(HOST).map(HeaderValue::as_bytes);
     let named = [uri.authority().map(|host| host.as_str().as_bytes()), host];
     for host in named.into_iter().flatten() {
@@ -204,6 +210,9 @@ mod tests {
         ] {
             assert_eq!(status("GET", "/", &[("host", host)]), expected, "{host}");
         }
+        let twice = [("host", "localhost"), ("host", "evil.example")];
+        assert_eq!(status("GET", "/", &twice), 400);
+        assert_eq!(status("GET", "/", &[twice[0], twice[0]]), 400);
         let headers = [("host", "localhost")];
         assert_eq!(status("GET", "http://evil.example/", &headers), 421);
     }
