@@ -27,8 +27,14 @@ pub(crate) fn check(error: &CheckError) -> WebError {
         CheckError::Download(error) => download(error),
         CheckError::Upload(error) => upload(error),
         CheckError::Mutable(error) => repair_of_mutable(error),
+        CheckError::BadCapability(_) => of_no_file(error),
         _ => WebError::failure("builtins.ValueError", chain(error)),
     }
+}
+
+/// A capability with numbers that no upload can have given it: what it names is nowhere.
+fn of_no_file(error: &dyn std::error::Error) -> WebError {
+    WebError::text(StatusCode::GONE, format!("BadURIError: {}\n", chain(error)))
 }
 
 /// A mutable file that could not be repaired.
@@ -59,7 +65,7 @@ pub(crate) fn download(error: &DownloadError) -> WebError {
             "allmydata.immutable.downloader.common.BadCiphertextHashError",
             chain(error),
         ),
-        DownloadError::BadCapability(_) => WebError::failure("builtins.ValueError", chain(error)),
+        DownloadError::BadCapability(_) => of_no_file(error),
         _ => WebError::failure("builtins.AssertionError", chain(error)),
     }
 }

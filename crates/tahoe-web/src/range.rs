@@ -4,6 +4,9 @@
 //! is ignored: the answer is the whole file. Numbers are read as Python's `int` reads them, with
 //! spaces around, a sign in front, and underscores between digits.
 
+/// Larger than every size and number, and small enough to reckon with.
+const HUGE: i128 = 1 << 100;
+
 /// What of a file is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
@@ -56,7 +59,8 @@ fn parse_one(range: &str, size: i128) -> Option<(i128, i128)> {
     (last >= first).then_some((first, last))
 }
 
-/// Reads an integer as Python's `int` does; absurdly long ones aren't numbers.
+/// Reads an integer as Python's `int` does; what is beyond anything that is counted is
+/// [`HUGE`].
 pub(crate) fn python_int(text: &str) -> Option<i128> {
     let text = text.trim();
     let (negative, digits) = match text.as_bytes().first()? {
@@ -75,7 +79,7 @@ pub(crate) fn python_int(text: &str) -> Option<i128> {
         return None;
     }
     let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
-    let magnitude = i128::from(digits.parse::<u64>().ok()?);
+    let magnitude = digits.parse().map_or(HUGE, |number: i128| number.min(HUGE));
     Some(if negative { -magnitude } else { magnitude })
 }
 
@@ -131,8 +135,12 @@ mod tests {
     #[test]
     fn huge_numbers_do_no_harm() {
         let huge = "9".repeat(100);
-        assert_eq!(parse(&format!("bytes=0-{huge}"), 10), Wanted::Everything);
+        assert_eq!(parse(&format!("bytes=2-{huge}"), 10), part(2, 9));
+        assert_eq!(parse(&format!("bytes=-{huge}"), 10), part(0, 9));
+        let beyond = parse(&format!("bytes={huge}-{huge}"), 10);
+        assert_eq!(beyond, Wanted::BeyondTheEnd);
         let max = u64::MAX;
+        assert_eq!(parse(&format!("bytes=0-{max}0"), max), part(0, max - 1));
         assert_eq!(parse(&format!("bytes=0-{max}"), max), part(0, max - 1));
         assert_eq!(parse(&format!("bytes=-{max}"), 7), part(0, 6));
     }

@@ -59,6 +59,8 @@ async fn what_happens_to_mutable_files_is_listed() {
     }
     assert_eq!(grid.get("/status/publish-1").await.status, 404);
     assert_eq!(grid.get("/status/mapupdate-0").await.status, 404);
+    let huge = "/status/up-999999999999999999999";
+    assert_eq!(grid.get(huge).await.status, 404);
     let text = WriteCap {
         target: Target::File,
         file: cap.clone(),

@@ -400,6 +400,25 @@ async fn wait_for_loss(grid: &Grid) {
 }
 
 #[tokio::test]
+async fn capabilities_with_impossible_numbers_are_of_no_file() {
+    let grid = Grid::new().await;
+    for numbers in ["0:0:10", "999:1000:10", "3:2:10"] {
+        let cap = format!(
+            "/uri/URI:CHK:{}:{}:{numbers}",
+            "a".repeat(26),
+            "a".repeat(52)
+        );
+        for (method, uri) in [("GET", cap.clone()), ("POST", format!("{cap}?t=check"))] {
+            let answer = grid.ask(method, &uri).await;
+            assert_eq!(answer.status, 410, "{method} {uri}: {}", answer.text());
+            let text = answer.text();
+            let expected = "BadURIError: the capability describes no possible file: ";
+            assert!(text.starts_with(expected), "{method} {uri}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn missing_shares_are_gone() {
     let grid = Grid::new().await;
     let cap = grid.put(&noise(1000)).await;
