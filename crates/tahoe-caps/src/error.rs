@@ -19,6 +19,14 @@ pub enum CapError {
         /// Which field isn't as it must be.
         field: &'static str,
     },
+    /// It begins like a known capability and ends too early.
+    #[error("malformed {} capability: it is cut off in or after its {field}", .kind.prefix())]
+    CutOff {
+        /// What it claims to be.
+        kind: CapKind,
+        /// The last field that is there in part or whole.
+        field: &'static str,
+    },
     /// A write capability stands where only read-only ones may.
     #[error("{what} used in a read-only context")]
     MustBeReadOnly {

@@ -22,12 +22,32 @@ impl<'a> Fields<'a> {
         }
     }
 
+    fn cut_off(&self, field: &'static str) -> CapError {
+        CapError::CutOff {
+            kind: self.kind,
+            field,
+        }
+    }
+
+    /// What is wrong if the text ends here, or goes on otherwise than it must.
+    fn bad_or_cut_off(&self, field: &'static str) -> CapError {
+        match without_newline(self.rest).is_empty() {
+            true => self.cut_off(field),
+            false => self.bad(field),
+        }
+    }
+
     /// Reads the base32 of exactly `N` bytes.
     pub(crate) fn bytes<const N: usize>(
         &mut self,
         field: &'static str,
     ) -> Result<[u8; N], CapError> {
         let length = N.saturating_mul(8).div_ceil(5);
+        let left = without_newline(self.rest);
+        let is_base32 = |byte: u8| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
+        if left.len() < length && left.bytes().all(is_base32) {
+            return Err(self.cut_off(field));
+        }
         let (text, rest) = self
             .rest
             .split_at_checked(length)
@@ -38,13 +58,17 @@ impl<'a> Fields<'a> {
 
     /// Reads the colon between two fields.
     pub(crate) fn colon(&mut self, after: &'static str) -> Result<(), CapError> {
-        self.rest = self.rest.strip_prefix(':').ok_or_else(|| self.bad(after))?;
+        let rest = self.rest.strip_prefix(':');
+        self.rest = rest.ok_or_else(|| self.bad_or_cut_off(after))?;
         Ok(())
     }
 
     /// Reads a decimal number below 2^64. Leading zeros are understood and not written again.
     pub(crate) fn number(&mut self, field: &'static str) -> Result<u64, CapError> {
         let digits = self.rest.bytes().take_while(u8::is_ascii_digit).count();
+        if digits == 0 {
+            return Err(self.bad_or_cut_off(field));
+        }
         let (text, rest) = self
             .rest
             .split_at_checked(digits)

@@ -70,7 +70,7 @@ fn class_of(kind: CapKind) -> &'static str {
 fn error_class(error: CapError) -> Option<String> {
     let class = match error {
         CapError::Unrecognised => return None,
-        CapError::Malformed { .. } => "BadURIError",
+        CapError::Malformed { .. } | CapError::CutOff { .. } => "BadURIError",
         CapError::MustBeReadOnly { .. } => "MustBeReadonlyError",
         CapError::MustBeDeepImmutable { .. } => "MustBeDeepImmutableError",
         CapError::MustNotBeUnknownWrite { .. } => "MustNotBeUnknownRWError",

@@ -30,7 +30,7 @@ fn metadata(value: &Value) -> Metadata {
 /// The name of the exception that the original has for an error.
 fn class(error: CapError) -> &'static str {
     match error {
-        CapError::Malformed { .. } => "BadURIError",
+        CapError::Malformed { .. } | CapError::CutOff { .. } => "BadURIError",
         CapError::MustBeReadOnly { .. } => "MustBeReadonlyError",
         CapError::MustBeDeepImmutable { .. } => "MustBeDeepImmutableError",
         CapError::MustNotBeUnknownWrite { .. } => "MustNotBeUnknownRWError",

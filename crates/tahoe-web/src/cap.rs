@@ -50,9 +50,9 @@ impl Resource {
                 }
                 _ => Self::Unknown(unknown::Unknown::default()),
             },
-            Cap::Unknown(_) => {
+            Cap::Unknown(cap) => {
                 let slots = UnknownSlots::new(Some(text), None, false).ok();
-                Self::Unknown(unknown::Unknown::slots(slots))
+                Self::Unknown(unknown::Unknown::slots(slots).because(cap.reason()))
             }
         }
     }

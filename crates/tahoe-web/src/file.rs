@@ -195,6 +195,7 @@ async fn info_page(call: &Call, file: &File) -> Response {
     };
     let facts = info::Facts {
         kind,
+        problem: None,
         storage_index: file.storage_index(),
         size: Some(file.size()),
         write_cap: None,

@@ -13,6 +13,8 @@ use tahoe_client::{AnyDirectory, Checkable, Directory, Node, StorageIndex};
 /// What the page shows.
 pub(crate) struct Facts {
     pub(crate) kind: &'static str,
+    /// Why nothing can be read with it.
+    pub(crate) problem: Option<String>,
     pub(crate) storage_index: Option<StorageIndex>,
     /// In bytes.
     pub(crate) size: Option<u64>,
@@ -37,6 +39,9 @@ pub(crate) async fn page(call: &Call, facts: &Facts) -> Response {
     let mut body = Html::default();
     body.raw("<section><dl class=\"facts\">\n");
     body.fact("Object Type", facts.kind);
+    if let Some(problem) = &facts.problem {
+        body.fact("Problem", problem);
+    }
     cap_fact(
         &mut body,
         "Storage Index",

@@ -178,6 +178,7 @@ async fn info_page(call: &Call, file: &MutableFile) -> Result<Response, WebError
             tahoe_caps::MutableFormat::Sdmf => "mutable file (sdmf)",
             tahoe_caps::MutableFormat::Mdmf => "mutable file (mdmf)",
         },
+        problem: None,
         storage_index: Some(file.read.storage_index()),
         size: open.ok().map(|open| open.size()),
         write_cap: file.write_cap_text(),

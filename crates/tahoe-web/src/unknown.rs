@@ -5,7 +5,7 @@ use crate::request::Call;
 use crate::{info, python_text, response};
 use axum::response::Response;
 use http::StatusCode;
-use tahoe_caps::{Cap, ChkVerifyCap, UnknownSlots};
+use tahoe_caps::{Cap, CapError, ChkVerifyCap, UnknownSlots};
 use tahoe_client::Metadata;
 
 /// What is known of such a capability.
@@ -13,6 +13,8 @@ use tahoe_client::Metadata;
 pub(crate) struct Unknown {
     verifier: Option<ChkVerifyCap>,
     slots: Option<UnknownSlots>,
+    /// Why it isn't known.
+    reason: Option<CapError>,
 }
 
 impl Unknown {
@@ -20,16 +22,22 @@ impl Unknown {
     pub(crate) fn verifier(verifier: ChkVerifyCap) -> Self {
         Self {
             verifier: Some(verifier),
-            slots: None,
+            ..Self::default()
         }
     }
 
     /// An unknown one; without slots if nobody may say what it grants.
     pub(crate) fn slots(slots: Option<UnknownSlots>) -> Self {
         Self {
-            verifier: None,
             slots,
+            ..Self::default()
         }
+    }
+
+    /// Tells why it isn't known.
+    pub(crate) fn because(mut self, reason: CapError) -> Self {
+        self.reason = Some(reason);
+        self
     }
 
     fn json(&self) -> serde_json::Value {
@@ -91,6 +99,7 @@ pub(crate) async fn answer(call: &Call, unknown: &Unknown) -> Result<Response, W
                 } else {
                     "unknown"
                 },
+                problem: unknown.reason.map(|reason| reason.to_string()),
                 storage_index: verifier.map(|cap| cap.storage_index),
                 size: verifier.map(|cap| cap.size),
                 write_cap: None,

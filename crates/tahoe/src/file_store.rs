@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::{Method, Response, StatusCode};
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use tahoe_caps::{Cap, CapError};
 use tokio::sync::RwLock;
 
 /// How many requests of one command are under way at most.
@@ -169,12 +170,17 @@ impl FileStore {
 
     /// Sends a request that must succeed.
     pub(crate) async fn ask(&self, call: Call, what: &str) -> Result<Response<Incoming>> {
-        self.successful(self.send(call, what).await?, what).await
+        let problem = problem_of(&call.path);
+        let answered = self.successful(self.send(call, what).await?, what).await;
+        answered.map_err(|failed| match problem {
+            Some(problem) => failed.hint(problem),
+            None => failed,
+        })
     }
 
     /// Sends a request that must succeed and returns what it answers, such as a capability.
     pub(crate) async fn ask_text(&self, call: Call, what: &str) -> Result<String> {
-        self.text(self.send(call, what).await?, what).await
+        read_text(self.ask(call, what).await?).await
     }
 
     /// Uploads something and returns its capability.
@@ -189,7 +195,7 @@ impl FileStore {
             let _shared = self.uploads.read().await;
             let response = self.send(call().await?, what).await?;
             if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
-                return self.text(response, what).await;
+                return read_text(self.successful(response, what).await?).await;
             }
         }
         let _alone = self.uploads.write().await;
@@ -239,13 +245,6 @@ impl FileStore {
         Err(failed.hint(next_step))
     }
 
-    async fn text(&self, response: Response<Incoming>, what: &str) -> Result<String> {
-        let response = self.successful(response, what).await?;
-        let bytes = http::read_small(response).await;
-        let bytes = bytes.map_err(|error| cut_short(&error))?;
-        Ok(String::from_utf8_lossy(bytes.trim_ascii()).into_owned())
-    }
-
     fn next_step_if_unhappy(&self) -> String {
         let file = match &self.settings {
             Some(path) => quoted_path(path),
@@ -256,6 +255,27 @@ impl FileStore {
              start the gateway again."
         )
     }
+}
+
+/// What is wrong with the capability that a request is about, if it is a malformed one.
+pub(crate) fn problem_of(url_path: &str) -> Option<String> {
+    let cap = url_path.strip_prefix("uri/")?.split(['/', '?']).next()?;
+    let cap = percent_encoding::percent_decode_str(cap)
+        .decode_utf8()
+        .ok()?;
+    match Cap::parse(&cap) {
+        Cap::Unknown(unknown) if unknown.reason() != CapError::Unrecognised => {
+            Some(format!("What you gave is a {}.", unknown.reason()))
+        }
+        _ => None,
+    }
+}
+
+/// Reads a short answer, such as a capability.
+async fn read_text(response: Response<Incoming>) -> Result<String> {
+    let bytes = http::read_small(response).await;
+    let bytes = bytes.map_err(|error| cut_short(&error))?;
+    Ok(String::from_utf8_lossy(bytes.trim_ascii()).into_owned())
 }
 
 /// Reads an answer that may be large.

@@ -149,11 +149,41 @@ fn check_malformed(text: &str, kind: CapKind, field: &'static str) {
     let Cap::Unknown(unknown) = Cap::parse(text) else {
         panic!("{text:?} was understood");
     };
-    assert_eq!(
-        unknown.reason(),
+    let expected = [
         CapError::Malformed { kind, field },
-        "{text:?}"
+        CapError::CutOff { kind, field },
+    ];
+    assert!(
+        expected.contains(&unknown.reason()),
+        "{text:?}: {unknown:?}"
     );
+}
+
+#[test]
+fn every_beginning_is_cut_off() {
+    let text = format!("URI:CHK:{KEY}:{HASH}:3:10:1234");
+    for end in "URI:CHK:".len()..text.len() - "1234".len() {
+        for cut in [text[..end].to_owned(), format!("{}\n", &text[..end])] {
+            let Cap::Unknown(unknown) = Cap::parse(&cut) else {
+                panic!("{cut:?} was understood");
+            };
+            let reason = unknown.reason();
+            assert!(
+                matches!(reason, CapError::CutOff { .. }),
+                "{cut:?}: {reason}"
+            );
+        }
+    }
+    let otherwise = format!("URI:CHK:{KEY}:{HASH}:3:10:x");
+    check_reason(&otherwise, "malformed URI:CHK: capability: bad size");
+    check_reason("URI:CHK:1", "malformed URI:CHK: capability: bad key");
+}
+
+fn check_reason(text: &str, expected: &str) {
+    let Cap::Unknown(unknown) = Cap::parse(text) else {
+        panic!("{text:?} was understood");
+    };
+    assert_eq!(unknown.reason().to_string(), expected);
 }
 
 #[test]

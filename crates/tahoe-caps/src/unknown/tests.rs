@@ -34,7 +34,10 @@ fn errors_say_what_is_wrong_without_the_text() {
             "imm.URI:DIR2-RO:secret",
             "URI:DIR2-RO readcap to a mutable directory used in an immutable context",
         ),
-        ("URI:CHK:secret", "malformed URI:CHK: capability: bad key"),
+        (
+            "URI:CHK:secret",
+            "malformed URI:CHK: capability: it is cut off in or after its key",
+        ),
         ("secret", "unrecognised capability"),
     ] {
         let Cap::Unknown(unknown) = Cap::parse(text) else {

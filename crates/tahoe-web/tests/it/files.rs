@@ -278,6 +278,17 @@ async fn caps_that_only_verify_and_unknown_ones() {
         assert_eq!(named.status, 400);
         assert!(named.text().contains("is not a file-cap"));
     }
+    for (cap, problem) in [
+        ("garbage", "unrecognised capability"),
+        (
+            "URI:CHK:abc",
+            "malformed URI:CHK: capability: it is cut off in or after its key",
+        ),
+        ("URI:SSK:!", "malformed URI:SSK: capability: bad write key"),
+    ] {
+        let info = grid.get(&format!("/uri/{cap}?t=info")).await;
+        assert!(info.text().contains(problem), "{cap}: {}", info.text());
+    }
     let answer = grid.get("/uri/garbage?t=uri").await;
     assert_eq!(
         answer.text(),

@@ -1,6 +1,6 @@
 //! `put` and `get` against a real node of the original.
 
-use crate::{ours, run, run_oracle, without_home};
+use crate::{ours, run, run_oracle, without_home, without_problem};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -63,7 +63,7 @@ fn put_and_get_say_what_the_original_says() {
     let their_copy = std::fs::read(home.join("copy")).unwrap();
     std::fs::remove_file(home.join("copy")).unwrap();
     for (arguments, theirs) in commands.iter().zip(outputs) {
-        let mut mine = run_with_input(&ours(), home, arguments, &bytes);
+        let mut mine = without_problem(run_with_input(&ours(), home, arguments, &bytes));
         if theirs.stderr.contains("NoServersError") {
             let next_step = format!("The gateway's page {url}/ shows which servers it knows.\n");
             let without = mine.stderr.strip_suffix(&next_step).map(str::to_owned);
@@ -114,6 +114,26 @@ fn failures_are_explained_without_the_capability() {
         &["put", "-u", nobody, ".", "tahoe:b"],
         "error: Unknown alias 'tahoe'",
     );
+}
+
+#[test]
+fn what_is_wrong_with_a_capability_is_said() {
+    let home = tempfile::tempdir().unwrap();
+    let mut gateway = Node::create_gateway(&ours(), &home.path().join("gateway"), &[]);
+    gateway.start();
+    let cut = format!("URI:CHK:{}:4hn7jzfc53v4", "a".repeat(26));
+    let said = "What you gave is a malformed URI:CHK: capability: it is cut off in or after its UEB \
+                hash.";
+    let url = gateway.url();
+    for command in [["get", "-u", &url, &cut], ["check", "-u", &url, &cut]] {
+        let failed = run(&ours(), home.path(), &command);
+        let last = failed.stderr.trim_end().lines().last().unwrap_or_default();
+        assert_eq!(
+            (failed.code != 0, last),
+            (true, said),
+            "{command:?}: {failed:?}"
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The commands on files and directories beside the original's, on a gateway of either program.
 
-use crate::{ours, run, run_oracle};
+use crate::{ours, run, run_oracle, without_problem};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::fs;
@@ -59,7 +59,7 @@ impl Store {
         let theirs = run_oracle(&other, commands, "");
         let mine = commands
             .iter()
-            .map(|arguments| run(&ours(), &home, arguments));
+            .map(|arguments| without_problem(run(&ours(), &home, arguments)));
         mine.zip(theirs)
             .map(|(mine, theirs)| (comparable(mine), comparable(theirs)))
             .collect()
