@@ -270,14 +270,48 @@ pub(crate) fn exception_name(error: &DirectoryError) -> &'static str {
     }
 }
 
-/// An error with its causes.
+/// An error with its causes; what an error already says itself isn't said again.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text += ": ";
-        text += &cause.to_string();
+        let said = cause.to_string();
+        if !text.ends_with(&said) {
+            text += ": ";
+            text += &said;
+        }
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An error that says its cause itself.
+    #[derive(Debug)]
+    struct Lost(std::io::Error);
+
+    impl std::fmt::Display for Lost {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "the helper failed: {}", self.0)
+        }
+    }
+
+    impl std::error::Error for Lost {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let lost = Lost(std::io::Error::other("the peer closed the connection"));
+        assert_eq!(
+            chain(&UploadError::Helper(Box::new(lost))),
+            "the upload helper did not store the file: the helper failed: the peer closed the \
+             connection"
+        );
+    }
 }

@@ -89,13 +89,46 @@ impl fmt::Display for CommandError {
 }
 
 /// An error and its causes in one line.
+///
+/// Some errors, mostly of others' libraries, already say their causes: those aren't said again.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
+        let text = error.to_string();
+        if !line.ends_with(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
         cause = error.source();
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Failed {
+        #[error("cannot connect")]
+        Short(#[source] io::Error),
+        #[error("cannot connect: {0}")]
+        Whole(#[source] io::Error),
+        #[error(transparent)]
+        Same(#[from] Box<Self>),
+    }
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let refused = || io::Error::other("refused");
+        for error in [
+            Failed::Short(refused()),
+            Failed::Whole(refused()),
+            Box::new(Failed::Whole(refused())).into(),
+        ] {
+            assert_eq!(chain(&error), "cannot connect: refused", "{error:?}");
+        }
+    }
 }
