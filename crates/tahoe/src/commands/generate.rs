@@ -1,5 +1,7 @@
 //! `tahoe generate`: man pages and shell completions, for packagers.
 
+mod manual;
+
 use crate::Context;
 use crate::cli::Cli;
 use crate::error::{CommandError, Result};
@@ -33,7 +35,7 @@ impl Generate {
         match self.what {
             What::Man { directory } => {
                 let directory = paths::argument(&directory)?;
-                let written = clap_mangen::generate_to(Cli::command(), &directory);
+                let written = manual::write_pages(Cli::command(), &directory);
                 written.map_err(|error| {
                     let directory = directory.display();
                     CommandError::failed(format!("cannot write man pages to {directory}: {error}"))

@@ -132,6 +132,16 @@ fn man_pages_and_completions_come_from_the_same_definition() {
     assert_eq!(run(&ours(), home.path(), &["generate", "man", "."]).code, 0);
     let page = std::fs::read_to_string(home.path().join("tahoe-put.1")).unwrap();
     assert!(page.contains("LOCAL"));
+    assert!(
+        page.contains("[\\fB\\-\\-format\\fR \\fIFORMAT\\fR]"),
+        "{page}"
+    );
+    let example =
+        "\n.nf\n  tahoe put report.pdf                   store a file, print its capability\n";
+    assert!(
+        page.contains(example) && page.contains("\n.nh\n.ad l\n"),
+        "{page}"
+    );
     for shell in ["bash", "zsh", "fish"] {
         let script = run(&ours(), home.path(), &["generate", "completions", shell]);
         assert!(
