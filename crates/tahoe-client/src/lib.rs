@@ -39,8 +39,9 @@ pub use deep_check::{
 };
 pub use discovery::AnnouncementCaches;
 pub use drives::{
-    AnyChild, AnyDirectories, AnyDirectory, AnyDirectoryError, AnyListing, AnyNode, DriveChanges,
-    DriveDirectory, DriveNews, Drives, Removal, Trash, Trashed, TrashedChild, UsedDrive,
+    AnyChild, AnyChildren, AnyDirectories, AnyDirectory, AnyDirectoryError, AnyListing, AnyNode,
+    DriveChanges, DriveDirectory, DriveNews, Drives, Removal, Trash, Trashed, TrashedChild,
+    UsedDrive,
 };
 pub use foolscap::Furl;
 pub use helper::HelperConnection;
@@ -69,4 +70,4 @@ pub use tahoe_mutable::{
 pub use tahoe_share::EncodingParameters;
 pub use tahoe_storage_http::Nurl;
 pub use tahoe_vdrive::{DriveError, DriveStatus};
-pub use transfers::{Download, Stored, TransferLimits, Upload};
+pub use transfers::{Download, Room, Stored, TransferLimits, Upload};

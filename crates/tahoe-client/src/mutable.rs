@@ -1,6 +1,6 @@
 //! Mutable files: as many reads and writes at a time as memory allows.
 
-use crate::{Client, Stored};
+use crate::{Client, Room, Stored};
 use bytes::Bytes;
 use std::fs::File;
 use std::ops::Range;
@@ -14,8 +14,6 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// New contents up to this many bytes never touch the disk.
 const MEMORY_LIMIT: usize = 1 << 20;
-/// Memory that one reader takes, in bytes.
-const READ_MEMORY: u64 = 2 << 20;
 /// How much goes to the temporary file at a time, in bytes.
 const BATCH_SIZE: usize = 512 << 10;
 
@@ -92,7 +90,7 @@ pub struct MutableDownload {
     version: OpenVersion,
     storage_index: StorageIndex,
     pieces: ReadStream,
-    _room: OwnedSemaphorePermit,
+    _room: Room,
 }
 
 impl MutableDownload {
@@ -214,9 +212,9 @@ impl Client {
         cap: &MutableReadCap,
         range: impl Fn(u64) -> Range<u64>,
     ) -> Result<MutableDownload, ReadError> {
-        let room = self.download_room(READ_MEMORY).await;
         let choose = |version: &Version| range(version.data_length);
-        let (version, pieces) = self.mutable.read(cap, choose).await?;
+        let room = |bytes| self.room_in_memory(bytes);
+        let (version, pieces, room) = self.mutable.read(cap, choose, room).await?;
         Ok(MutableDownload {
             version,
             storage_index: cap.storage_index(),

@@ -63,7 +63,11 @@ pub(crate) struct Gates {
     uploads: Arc<Semaphore>,
     upload_memory: Memory,
     download_memory: Memory,
+    listing_memory: Memory,
 }
+
+/// Most bytes that listings of directories take in memory together.
+const LISTING_MEMORY: u64 = 64 << 20;
 
 impl Gates {
     pub(crate) fn new(limits: TransferLimits) -> Self {
@@ -71,6 +75,7 @@ impl Gates {
             uploads: Arc::new(Semaphore::new(limits.uploads.max(1))),
             upload_memory: Memory::new(limits.upload_memory),
             download_memory: Memory::new(limits.download_memory),
+            listing_memory: Memory::new(LISTING_MEMORY),
         }
     }
 
@@ -114,6 +119,19 @@ impl Memory {
             .min(self.total);
         let permit = Arc::clone(&self.units).acquire_many_owned(units).await;
         permit.expect("the semaphore is never closed")
+    }
+}
+
+/// Room in memory, until it is dropped.
+#[derive(Debug)]
+pub struct Room(OwnedSemaphorePermit);
+
+impl Room {
+    /// Leaves to others what is more than so many bytes.
+    pub fn shrink_to(&mut self, bytes: u64) {
+        let kept = usize::try_from(bytes.div_ceil(UNIT)).unwrap_or(usize::MAX);
+        let spare = self.0.num_permits().saturating_sub(kept);
+        drop(self.0.split(spare));
     }
 }
 
@@ -275,9 +293,18 @@ impl Client {
         gate.take_at_most(memory, MOST_PER_PUBLISH).await
     }
 
-    /// Waits until there is room for a download that works on so many bytes.
-    pub(crate) async fn download_room(&self, bytes: u64) -> OwnedSemaphorePermit {
-        self.gates().download_memory.take(bytes).await
+    /// Waits until downloads leave room for so many bytes on their way to somebody, or if there
+    /// never is that much, until nobody else has any.
+    pub(crate) async fn room_in_memory(&self, bytes: u64) -> Room {
+        let gate = &self.gates().download_memory;
+        Room(gate.take_at_most(bytes, u64::MAX).await)
+    }
+
+    /// Waits until there is room to tell somebody of so many bytes of a directory, which is room of
+    /// its own: whoever reads files slowly must not keep others from finding theirs.
+    pub(crate) async fn room_to_list(&self, bytes: u64) -> Room {
+        let gate = &self.gates().listing_memory;
+        Room(gate.take_at_most(bytes, u64::MAX).await)
     }
 
     /// Begins to read a range of a file, once there is room for it. What lies behind the file's end

@@ -38,6 +38,29 @@ impl Listing {
         self.table.child(name, &self.access)
     }
 
+    /// How many children there are, with those that aren't listed.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is no child.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// The children whose names come after this one, in the order of their names.
+    pub fn children_after<'a>(
+        &'a self,
+        name: Option<&ChildName>,
+    ) -> impl Iterator<Item = (&'a ChildName, Child)> + use<'a> {
+        self.table.children_after(name, &self.access)
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub fn memory(&self) -> usize {
+        self.table.memory()
+    }
+
     /// Bytes of the directory's file.
     pub fn size(&self) -> u64 {
         self.table.size() as u64

@@ -11,6 +11,7 @@
 use crate::{ChildName, Metadata, Node};
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use tahoe_caps::{CapError, strip_prefix_for_read_slot};
 use tahoe_crypto::WriteKey;
 use tahoe_encoding::netstring::{self, NetstringError};
@@ -176,8 +177,18 @@ impl Table {
         &'a self,
         access: &'a Access,
     ) -> impl Iterator<Item = (&'a ChildName, Child)> {
+        self.children_after(None, access)
+    }
+
+    /// Of [`Self::children`], those whose names come after this one.
+    pub fn children_after<'a>(
+        &'a self,
+        name: Option<&ChildName>,
+        access: &'a Access,
+    ) -> impl Iterator<Item = (&'a ChildName, Child)> + use<'a> {
+        let start = name.map_or(Bound::Unbounded, Bound::Excluded);
         self.entries
-            .iter()
+            .range::<ChildName, _>((start, Bound::Unbounded))
             .filter_map(move |(name, entry)| Some((name, entry.child(access)?)))
     }
 

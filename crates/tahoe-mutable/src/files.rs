@@ -18,7 +18,7 @@ use crate::core::Core;
 use crate::error::{PublishError, ReadError};
 use crate::keys::RsaKeyPool;
 use crate::known::{Knowledge, Latest, MOST_CONTENTS};
-use crate::retrieve::{ReadStream, Retrieval, collect};
+use crate::retrieve::{ReadStream, Retrieval, collect, memory_of_stream};
 use crate::servermap::{Servermap, ServermapMode, Survey, Surveyed, read_range};
 use crate::status::MutableObserver;
 use crate::version::Version;
@@ -158,21 +158,28 @@ impl MutableFiles {
     }
 
     /// Begins to read; `range` chooses what to read once the version is known, within its size.
+    /// `room` waits until there is room for so many bytes in memory: what is taken is to be held as
+    /// long as the stream.
     ///
     /// The first bytes are there when this returns. A version whose good shares turn out too few
     /// gives way to the next best.
-    pub async fn read(
+    pub async fn read<Room, Taking: Future<Output = Room>>(
         &self,
         cap: &MutableReadCap,
         range: impl Fn(&Version) -> Range<u64>,
-    ) -> Result<(OpenVersion, ReadStream), ReadError> {
+        room: impl Fn(u64) -> Taking,
+    ) -> Result<(OpenVersion, ReadStream, Room), ReadError> {
         let mut open = self.open(cap).await?;
         let mut unreadable = BTreeSet::new();
         loop {
-            let mut stream = open.read(range(open.version()));
+            let wanted = range(open.version());
+            let taken = room(open.memory_to_read(wanted.clone())).await;
+            let mut stream = open.read(wanted);
             let Err(error) = stream.wait_for_first().await else {
-                return Ok((open, stream));
+                return Ok((open, stream, taken));
             };
+            // The next version takes room of its own.
+            drop((stream, taken));
             unreadable.insert(*open.version());
             self.core.known.forget_version(&cap.to_verify());
             let found = self.find(cap, ServermapMode::Check, &unreadable).await;
@@ -185,7 +192,8 @@ impl MutableFiles {
 
     /// Reads the whole best version into memory.
     pub async fn read_all(&self, cap: &MutableReadCap) -> Result<(Version, Bytes), ReadError> {
-        let (open, stream) = self.read(cap, |version| 0..version.data_length).await?;
+        let everything = |version: &Version| 0..version.data_length;
+        let (open, stream, ()) = self.read(cap, everything, |_| async {}).await?;
         let bytes = collect(stream, open.size()).await?;
         self.remember_contents(cap, open.version(), &bytes);
         Ok((*open.version(), bytes))
@@ -339,10 +347,23 @@ impl OpenVersion {
         self.version().data_length
     }
 
+    /// Bytes in memory that reading a range takes, at most.
+    fn memory_to_read(&self, range: Range<u64>) -> u64 {
+        let range = self.inside(range);
+        match self.contents {
+            Some(_) => range.end - range.start,
+            None => memory_of_stream(self.retrieval.geometry(), range),
+        }
+    }
+
+    fn inside(&self, range: Range<u64>) -> Range<u64> {
+        let end = range.end.min(self.size());
+        range.start.min(end)..end
+    }
+
     /// Reads a range; what lies behind the end is left out.
     pub fn read(&self, range: Range<u64>) -> ReadStream {
-        let end = range.end.min(self.size());
-        let range = range.start.min(end)..end;
+        let range = self.inside(range);
         if let Some(contents) = &self.contents
             && let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end))
         {

@@ -2,8 +2,10 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
+use tahoe_client::Room;
 
 /// What our own pages may do: use what comes from this node, show files of the grid, send their forms
 /// to us. Nothing inline, nothing from elsewhere, no framing by others. Which scripts there are is
@@ -18,7 +20,7 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
 pub(crate) fn with_type(
     status: StatusCode,
     content_type: &'static str,
-    body: impl Into<bytes::Bytes>,
+    body: impl Into<Bytes>,
 ) -> Response {
     let body = body.into();
     let mut response = Response::new(Body::empty());
@@ -30,8 +32,32 @@ pub(crate) fn with_type(
     response
 }
 
+/// A text that is sent, and the room that it has in memory until it was.
+struct Held {
+    text: String,
+    _room: Option<Room>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+/// The body of an answer that keeps its room in memory, and no more than that, until it was sent.
+pub(crate) fn held(text: String, mut room: Option<Room>) -> Bytes {
+    if let Some(room) = &mut room {
+        room.shrink_to(text.capacity() as u64);
+    }
+    Bytes::from_owner(Held { text, _room: room })
+}
+
 /// One of our own pages.
-pub(crate) fn html(status: StatusCode, content_type: &'static str, page: String) -> Response {
+pub(crate) fn html(
+    status: StatusCode,
+    content_type: &'static str,
+    page: impl Into<Bytes>,
+) -> Response {
     let mut response = with_type(status, content_type, page);
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
@@ -44,7 +70,7 @@ pub(crate) fn error_text(status: StatusCode, text: String) -> Response {
 }
 
 /// Plain text, for a cap or JSON.
-pub(crate) fn plain(text: String) -> Response {
+pub(crate) fn plain(text: impl Into<Bytes>) -> Response {
     with_type(StatusCode::OK, "text/plain", text)
 }
 

@@ -2,7 +2,7 @@
 
 use super::directory::{DriveDirectory, Removal};
 use super::error::AnyDirectoryError;
-use crate::Client;
+use crate::{Client, Room};
 use std::time::SystemTime;
 use tahoe_caps::MutableFormat;
 use tahoe_crypto::StorageIndex;
@@ -52,6 +52,14 @@ enum Held {
     Grid(Listing),
     Drive(Vec<(ChildName, AnyChild)>),
 }
+
+/// Names and what is behind them.
+pub type AnyChildren<'a> = Box<dyn Iterator<Item = (&'a ChildName, AnyChild)> + 'a>;
+
+/// A listing that takes so many bytes goes without room.
+const SMALL_LISTING: u64 = 128 << 10;
+/// About how much memory a child of a drive's directory takes, in bytes.
+const DRIVE_CHILD_MEMORY: usize = 1 << 10;
 
 /// Lists and changes directories of either sort.
 #[derive(Debug, Clone, Copy)]
@@ -133,16 +141,59 @@ impl AnyNode {
 
 impl AnyListing {
     /// The children in the order of their names.
-    pub fn children(&self) -> Box<dyn Iterator<Item = (&ChildName, AnyChild)> + '_> {
+    pub fn children(&self) -> AnyChildren<'_> {
+        self.children_after(None)
+    }
+
+    /// The children whose names come after this one, in the order of their names.
+    pub fn children_after(&self, name: Option<&ChildName>) -> AnyChildren<'_> {
         match &self.children {
             Held::Grid(listing) => {
-                Box::new(listing.children().map(|(name, child)| (name, child.into())))
+                let children = listing.children_after(name);
+                Box::new(children.map(|(name, child)| (name, child.into())))
             }
             Held::Drive(children) => {
-                let children = children.iter();
+                let start = match name {
+                    None => 0,
+                    Some(name) => children.partition_point(|(one, _)| one <= name),
+                };
+                let children = children.iter().skip(start);
                 Box::new(children.map(|(name, child)| (name, child.clone())))
             }
         }
+    }
+
+    /// The child of a name.
+    pub fn child(&self, name: &ChildName) -> Option<AnyChild> {
+        match &self.children {
+            Held::Grid(listing) => listing.child(name).map(AnyChild::from),
+            Held::Drive(children) => {
+                let found = children.binary_search_by(|(one, _)| one.cmp(name)).ok()?;
+                children.get(found).map(|(_, child)| child.clone())
+            }
+        }
+    }
+
+    /// How many children there are, at most.
+    pub fn len(&self) -> usize {
+        match &self.children {
+            Held::Grid(listing) => listing.len(),
+            Held::Drive(children) => children.len(),
+        }
+    }
+
+    /// Whether there are no children.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// About how much memory it takes, in bytes.
+    fn memory(&self) -> u64 {
+        let bytes = match &self.children {
+            Held::Grid(listing) => listing.memory(),
+            Held::Drive(children) => children.len() * DRIVE_CHILD_MEMORY,
+        };
+        bytes as u64
     }
 
     /// When it was so, if the drive's server can't be asked whether it still is.
@@ -186,6 +237,25 @@ impl AnyDirectories<'_> {
             children,
             old_since,
         })
+    }
+
+    /// As [`Self::list`], to tell somebody of it, once there is room for the listing and for what
+    /// `extra` says that telling of it takes. The room is to be held as long as either; what is small
+    /// needs none, so that nobody waits for it behind others.
+    pub async fn list_with_room(
+        &self,
+        directory: &AnyDirectory,
+        extra: impl Fn(&AnyListing) -> u64,
+    ) -> Result<(AnyListing, Option<Room>), AnyDirectoryError> {
+        let listing = self.list(directory).await?;
+        let bytes = listing.memory() + extra(&listing);
+        if bytes <= SMALL_LISTING {
+            return Ok((listing, None));
+        }
+        // Whoever waits shall not hold in memory what there is no room for.
+        drop(listing);
+        let room = self.0.room_to_list(bytes).await;
+        Ok((self.list(directory).await?, Some(room)))
     }
 
     /// The child of a name.

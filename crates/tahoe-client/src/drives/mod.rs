@@ -10,7 +10,7 @@ mod error;
 mod metadata;
 mod trash;
 
-pub use any::{AnyChild, AnyDirectories, AnyDirectory, AnyListing, AnyNode};
+pub use any::{AnyChild, AnyChildren, AnyDirectories, AnyDirectory, AnyListing, AnyNode};
 pub use changes::{DriveChanges, DriveNews};
 pub use directory::{DriveDirectory, Removal};
 pub use error::AnyDirectoryError;

@@ -26,8 +26,8 @@ use crate::status::{MutableKind, MutableStage, MutableStatus, MutableTransfer, O
 use crate::version::Version;
 
 use source::{Source, SourceFault, VerifiedBlock};
-pub(crate) use stream::collect;
 pub use stream::{MOST_BYTES_AT_ONCE, ReadStream};
+pub(crate) use stream::{collect, memory_of_stream};
 
 /// Bytes of each share that a search for more shares reads.
 const SEARCH_READ: u64 = 4000;

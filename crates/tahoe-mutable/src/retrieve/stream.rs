@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use tahoe_share::mutable::MutableGeometry;
 use tokio::task::JoinHandle;
 
 use super::Retrieval;
@@ -179,6 +180,16 @@ impl Batch {
         }
         pieces
     }
+}
+
+/// Bytes in memory that reading this range takes, at most: some batches of segments, which of SDMF
+/// files are the whole file, and the blocks that they are decoded from.
+pub(crate) fn memory_of_stream(geometry: &MutableGeometry, range: Range<u64>) -> u64 {
+    let segments = geometry.segments_of(range);
+    let bytes = (segments.end - segments.start).saturating_mul(geometry.segment_size());
+    let batch = BATCH_SIZE.max(geometry.segment_size());
+    let ahead = BATCHES_AHEAD as u64 + 1;
+    bytes.min(batch.saturating_mul(ahead)).saturating_mul(2)
 }
 
 /// Puts a stream of `size` bytes together.

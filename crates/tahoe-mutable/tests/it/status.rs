@@ -6,7 +6,7 @@ use std::time::Duration;
 use tahoe_caps::MutableFormat;
 use tahoe_mutable::{
     MutableFacts, MutableFiles, MutableKind, MutableStage, MutableStatus, PublishError,
-    ServermapMode,
+    ServermapMode, Version,
 };
 use tahoe_storage_api::ShareNumber;
 use tahoe_storage_api::testing::{Call, Fault};
@@ -187,7 +187,9 @@ async fn a_long_reading_keeps_few_times_of_each_server() {
     let created = gateway.create(format, Some(KEY.clone()), content(size, 0));
     let cap = created.await.unwrap().to_read();
     seen.lock().unwrap().clear();
-    let (_, mut stream) = gateway.read(&cap, |v| 0..v.data_length).await.unwrap();
+    let everything = |version: &Version| 0..version.data_length;
+    let read = gateway.read(&cap, everything, |_| async {});
+    let (_, mut stream, ()) = read.await.unwrap();
     while stream.next_piece().await.unwrap().is_some() {}
     drop(stream);
     let (_, facts) = only(&seen);

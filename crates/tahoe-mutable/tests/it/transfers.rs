@@ -46,8 +46,8 @@ async fn any_range_can_be_read() {
             262_146..399_000,
         ] {
             let wanted = range.start as u64..range.end as u64;
-            let (_, mut stream) = gateway
-                .read(&cap.to_read(), |_| wanted.clone())
+            let (_, mut stream, ()) = gateway
+                .read(&cap.to_read(), |_| wanted.clone(), |_| async {})
                 .await
                 .unwrap();
             let mut read = Vec::new();

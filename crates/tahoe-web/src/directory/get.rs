@@ -71,13 +71,12 @@ fn entity_tag(directory: &AnyDirectory, t: &str) -> Option<HeaderValue> {
 
 /// The children as JSON; a failure is JSON, too.
 async fn children(call: &Call, directory: &AnyDirectory) -> Response {
-    match call.client().any_directories().list(directory).await {
-        Ok(listing) => {
-            let json = json::directory(directory, &listing);
-            marked_if_old(
-                response::plain(python_text::json(&json)),
-                listing.old_since(),
-            )
+    let directories = call.client().any_directories();
+    let listed = directories.list_with_room(directory, json::memory_of_piece);
+    match listed.await {
+        Ok((listing, room)) => {
+            let old_since = listing.old_since();
+            marked_if_old(json::answer(directory, listing, room), old_since)
         }
         Err(error) => {
             let error = failures::any_directory(&error);

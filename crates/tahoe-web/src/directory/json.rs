@@ -1,24 +1,123 @@
 //! Directories and their children as JSON.
 
 use crate::directory::location;
+use crate::{python_text, response};
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::CONTENT_LENGTH;
 use serde_json::{Map, Value, json};
+use std::convert::Infallible;
 use tahoe_caps::{MutableFormat, ReadFileCap, Target};
 use tahoe_client::{
-    AnyDirectory, AnyListing, AnyNode, Directory, DriveDirectory, Metadata, Node, TrashedChild,
+    AnyChild, AnyDirectory, AnyListing, AnyNode, ChildName, Directory, DriveDirectory, Metadata,
+    Node, Room, TrashedChild,
 };
 
-/// `["dirnode", {…}]` of a directory.
-pub(super) fn directory(directory: &AnyDirectory, listing: &AnyListing) -> Value {
-    let mut children = Map::new();
-    for (name, one) in listing.children() {
-        let child = match &one.node {
-            AnyNode::Grid(node) => child(node, &one.metadata, one.problem),
-            AnyNode::Drive(directory) => drive_child(directory, &one.metadata),
-        };
-        children.insert(name.as_str().to_owned(), child);
+/// Most children that are written at a time.
+const PIECE: usize = 500;
+/// About how much memory a child takes that is being written, in bytes.
+const CHILD_MEMORY: usize = 4 << 10;
+
+/// About how much memory writing this listing takes, piece by piece.
+pub(super) fn memory_of_piece(listing: &AnyListing) -> u64 {
+    (listing.len().min(PIECE) * CHILD_MEMORY) as u64
+}
+
+/// Tells of a directory and its children, of many children piece by piece.
+pub(super) fn answer(
+    directory: &AnyDirectory,
+    listing: AnyListing,
+    room: Option<Room>,
+) -> Response {
+    let mut pieces = Pieces::new(directory, listing);
+    if pieces.listing.len() <= PIECE {
+        let text = std::iter::from_fn(|| pieces.next()).collect();
+        return response::plain(response::held(text, room));
     }
+    let pieces = stream::unfold((pieces, room), |(mut pieces, room)| async {
+        let piece = pieces.next()?;
+        Some((Ok::<_, Infallible>(piece), (pieces, room)))
+    });
+    let mut response = response::plain(Bytes::new());
+    response.headers_mut().remove(CONTENT_LENGTH);
+    *response.body_mut() = Body::from_stream(pieces);
+    response
+}
+
+/// The text of a directory and its children, from front to back.
+struct Pieces {
+    listing: AnyListing,
+    /// What goes before the children, until it was written.
+    head: String,
+    /// What comes after the children, until it was written.
+    tail: Option<String>,
+    /// The last child that was written.
+    last: Option<ChildName>,
+}
+
+impl Pieces {
+    fn new(directory: &AnyDirectory, listing: AnyListing) -> Self {
+        let text = python_text::json(&without_children(directory));
+        let (head, tail) = text
+            .split_once(NO_CHILDREN)
+            .expect("a directory without children was written");
+        Self {
+            listing,
+            head: format!("{head}\"children\": {{"),
+            tail: Some(format!("}}{tail}")),
+            last: None,
+        }
+    }
+
+    /// The next piece; none after the last.
+    fn next(&mut self) -> Option<String> {
+        let mut text = std::mem::take(&mut self.head);
+        let mut children = Map::new();
+        let mut last = None;
+        for (name, child) in self.listing.children_after(self.last.as_ref()).take(PIECE) {
+            children.insert(name.as_str().to_owned(), any_child(child));
+            last = Some(name.clone());
+        }
+        let goes_on = self.last.is_some();
+        if last.is_some() {
+            text.push_str(if goes_on { "," } else { "" });
+            text.push_str(&members(children));
+            self.last = last;
+        } else {
+            let tail = self.tail.take()?;
+            text.push_str(if goes_on { "\n  " } else { "" });
+            text.push_str(&tail);
+        }
+        Some(text)
+    }
+}
+
+/// What is between the braces of the children of a directory.
+fn members(children: Map<String, Value>) -> String {
+    // Here the children are as deep as there.
+    let text = python_text::json(&json!([[children]]));
+    let members = text
+        .strip_prefix("[\n [\n  {")
+        .and_then(|text| text.strip_suffix("\n  }\n ]\n]\n"));
+    members.expect("an object was written").to_owned()
+}
+
+fn any_child(any: AnyChild) -> Value {
+    match &any.node {
+        AnyNode::Grid(node) => child(node, &any.metadata, any.problem),
+        AnyNode::Drive(directory) => drive_child(directory, &any.metadata),
+    }
+}
+
+/// How a directory without children is written; what else is said of it comes behind.
+const NO_CHILDREN: &str = "\"children\": {}";
+
+/// `["dirnode", {…}]` of a directory, as if it were empty.
+fn without_children(directory: &AnyDirectory) -> Value {
     let mut facts = Map::new();
-    facts.insert("children".to_owned(), Value::Object(children));
+    facts.insert("children".to_owned(), Map::new().into());
     match directory {
         AnyDirectory::Grid(directory) => grid_facts(&mut facts, directory),
         AnyDirectory::Drive(directory) => drive_facts(&mut facts, directory),

@@ -3,7 +3,7 @@
 
 use crate::directory::get::marked_if_old;
 use crate::directory::location::{below, drive_title, here, trail, trail_for_moves, url_path};
-use crate::directory_page::{DirectoryPage, Entry, EntryKind, View};
+use crate::directory_page::{DirectoryPage, Entry, EntryKind, MOST_SHOWN, View};
 use crate::redirect::quote;
 use crate::request::Call;
 use crate::{failures, preview, response};
@@ -11,26 +11,44 @@ use axum::response::Response;
 use http::StatusCode;
 use std::time::{Duration, SystemTime};
 use tahoe_caps::{ReadFileCap, Target};
-use tahoe_client::{AnyChild, AnyDirectory, ChildName, Metadata, Node};
+use tahoe_client::{AnyChild, AnyDirectory, AnyListing, ChildName, Metadata, Node};
+
+/// About how much memory an entry takes that is shown, in bytes.
+const SHOWN_MEMORY: usize = 4 << 10;
+/// About how much memory an entry takes while it is sorted, in bytes.
+const SORTED_MEMORY: usize = 128;
 
 pub(super) async fn page(call: &Call, directory: &AnyDirectory) -> Response {
     let mut page = empty(call, directory);
-    let listed = call.client().any_directories().list(directory).await;
+    let directories = call.client().any_directories();
+    let listed = directories.list_with_room(directory, memory_of_page).await;
     let (text, old_since) = match listed {
-        Ok(listing) => {
+        Ok((listing, room)) => {
             let here = page.here.clone();
-            let entry =
-                |(name, child): (&ChildName, AnyChild)| entry(call, directory, &here, name, &child);
-            page.entries = listing.children().map(entry).collect();
+            let entry = |name, child| entry(call, directory, &here, name, &child);
+            let view = View::of(&call.args);
+            let all = listing.children();
+            let chosen = view.choose(all.map(|(name, child)| (entry(name, child).key(), name)));
+            let shown = chosen.names.iter();
+            page.entries = shown
+                .filter_map(|name| Some(entry(name, listing.child(name)?)))
+                .collect();
             page.old_since = listing.old_since();
-            (page.html(&View::of(&call.args)), listing.old_since())
+            let text = page.html(&view, &chosen.counts);
+            (response::held(text, room), listing.old_since())
         }
         Err(error) => {
             let reason = failures::any_directory(&error).to_string();
-            (page.unreadable(&reason), None)
+            (page.unreadable(&reason).into(), None)
         }
     };
     marked_if_old(response::html(StatusCode::OK, "text/html", text), old_since)
+}
+
+/// About how much memory the page of this listing takes while it is made.
+fn memory_of_page(listing: &AnyListing) -> u64 {
+    let shown = listing.len().min(MOST_SHOWN) * SHOWN_MEMORY;
+    (shown + listing.len() * SORTED_MEMORY) as u64
 }
 
 /// The page without its entries.

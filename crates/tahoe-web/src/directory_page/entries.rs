@@ -1,5 +1,6 @@
 //! The table of a directory's entries.
 
+use super::view::{Counts, SortKey};
 use super::{DirectoryPage, View};
 use crate::format::{abbreviate_size, moment};
 use crate::html::Html;
@@ -38,20 +39,32 @@ pub(crate) struct Entry {
     pub(crate) problem: Option<String>,
 }
 
-/// The table; `total` is how many entries there are when none is left out.
-pub(super) fn table(body: &mut Html, page: &DirectoryPage, view: &View, total: usize) {
+impl Entry {
+    /// What it is found and sorted by.
+    pub(crate) fn key(&self) -> SortKey {
+        SortKey {
+            is_file: self.kind != EntryKind::Directory,
+            name: self.name.to_lowercase(),
+            size_bytes: self.size_bytes,
+            changed: self.changed,
+        }
+    }
+}
+
+/// The table.
+pub(super) fn table(body: &mut Html, page: &DirectoryPage, view: &View, counts: &Counts) {
     body.raw("<section id=\"listing\" aria-labelledby=\"entries\"");
     if !page.is_on_grid {
         body.raw(" data-changes=\"").text(&page.here);
         body.raw("?t=changes\"");
     }
     body.raw("><h2 id=\"entries\">");
-    body.text(&count(page.entries.len(), total)).raw("</h2>\n");
+    body.text(&count(counts.found, counts.total)).raw("</h2>\n");
     if page.is_writable {
         body.raw(SELECTION);
     }
     if page.entries.is_empty() {
-        let nothing = match total {
+        let nothing = match counts.total {
             0 => "This directory is empty.",
             _ => "Nothing here has such a name.",
         };
@@ -70,7 +83,9 @@ pub(super) fn table(body: &mut Html, page: &DirectoryPage, view: &View, total: u
     for entry in &page.entries {
         row(body, page, entry);
     }
-    body.raw("</tbody></table></section>\n");
+    body.raw("</tbody></table>");
+    view.pages(body, counts);
+    body.raw("</section>\n");
 }
 
 /// What can be done with several entries at once, by a script.

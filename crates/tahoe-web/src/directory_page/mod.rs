@@ -7,7 +7,8 @@ mod entries;
 mod view;
 
 pub(crate) use entries::{Entry, EntryKind};
-pub(crate) use view::View;
+use view::Counts;
+pub(crate) use view::{MOST_SHOWN, View};
 
 use crate::format::moment;
 use crate::html::{self, Html};
@@ -40,10 +41,8 @@ pub(crate) struct DirectoryPage {
 }
 
 impl DirectoryPage {
-    /// The page, with its entries as `view` wants them.
-    pub(crate) fn html(mut self, view: &View) -> String {
-        let total = self.entries.len();
-        view.arrange(&mut self.entries);
+    /// The page, with the entries that `view` has chosen.
+    pub(crate) fn html(self, view: &View, counts: &Counts) -> String {
         let mut body = Html::default();
         self.trail(&mut body);
         body.raw("<div id=\"state\" role=\"status\">");
@@ -61,7 +60,7 @@ impl DirectoryPage {
             view.undo(&mut body, &self);
             body.raw(UPLOADS);
         }
-        entries::table(&mut body, &self, view, total);
+        entries::table(&mut body, &self, view, counts);
         if self.is_writable {
             self.forms(&mut body);
             body.raw(MOVE_DIALOG);

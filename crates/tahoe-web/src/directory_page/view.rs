@@ -1,10 +1,42 @@
 //! How a directory's page is to be shown: `sort=`, `order=`, `find=`, and what was deleted last.
 
-use super::{DirectoryPage, Entry, EntryKind};
+use super::{DirectoryPage, Entry};
 use crate::args::Args;
 use crate::html::Html;
 use crate::redirect::quote;
 use std::cmp::Ordering;
+use std::time::SystemTime;
+
+/// Most entries that a page shows; others are on further pages.
+pub(crate) const MOST_SHOWN: usize = 1000;
+
+/// What an entry is found and sorted by.
+#[derive(Debug)]
+pub(crate) struct SortKey {
+    pub(crate) is_file: bool,
+    /// In lower case.
+    pub(crate) name: String,
+    pub(crate) size_bytes: Option<u64>,
+    pub(crate) changed: Option<SystemTime>,
+}
+
+/// The entries of a page.
+#[derive(Debug)]
+pub(crate) struct Chosen<T> {
+    pub(crate) names: Vec<T>,
+    pub(crate) counts: Counts,
+}
+
+/// How many entries there are, and which page of them is shown.
+#[derive(Debug)]
+pub(crate) struct Counts {
+    /// All entries.
+    pub(crate) total: usize,
+    /// Those that are looked for.
+    pub(crate) found: usize,
+    /// The number of the page, from 0.
+    page: usize,
+}
 
 /// By what entries are sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +58,8 @@ pub(crate) struct View {
     sort: Sort,
     is_descending: bool,
     find: String,
+    /// The number of the page, from 0.
+    page: usize,
     /// A name that was deleted, and the capability that was behind it; a shared drive has a trash and
     /// needs none.
     deleted: Option<(String, String)>,
@@ -51,6 +85,9 @@ impl View {
             sort: sort.map_or(Sort::Name, |(sort, ..)| *sort),
             is_descending: text("order") == "down",
             find: text("find"),
+            page: text("page")
+                .parse::<usize>()
+                .map_or(0, |page| page.saturating_sub(1)),
             deleted: deleted.filter(|(name, _)| !name.is_empty()),
             renamed: both("renamed", "as"),
             moved: both("moved", "to_dir"),
@@ -61,16 +98,31 @@ impl View {
         &self.find
     }
 
-    /// Leaves out what isn't looked for, and sorts the rest: directories first.
-    pub(super) fn arrange(&self, entries: &mut Vec<Entry>) {
+    /// Leaves out what isn't looked for, sorts the rest, directories first, and takes a page of it:
+    /// the last if there are not as many.
+    pub(crate) fn choose<T>(&self, entries: impl Iterator<Item = (SortKey, T)>) -> Chosen<T> {
         let wanted = self.find.to_lowercase();
-        entries.retain(|entry| entry.name.to_lowercase().contains(&wanted));
-        entries.sort_by(|one, other| self.compare(one, other));
+        let mut total = 0;
+        let mut found = Vec::new();
+        for (key, name) in entries {
+            total += 1;
+            if key.name.contains(&wanted) {
+                found.push((key, name));
+            }
+        }
+        found.sort_by(|(one, _), (other, _)| self.compare(one, other));
+        let counts = Counts {
+            total,
+            found: found.len(),
+            page: self.page.min(found.len().saturating_sub(1) / MOST_SHOWN),
+        };
+        let page = found.into_iter().skip(counts.page * MOST_SHOWN);
+        let names = page.take(MOST_SHOWN).map(|(_, name)| name).collect();
+        Chosen { names, counts }
     }
 
-    fn compare(&self, one: &Entry, other: &Entry) -> Ordering {
-        let is_file = |entry: &Entry| entry.kind != EntryKind::Directory;
-        let by_name = || one.name.to_lowercase().cmp(&other.name.to_lowercase());
+    fn compare(&self, one: &SortKey, other: &SortKey) -> Ordering {
+        let by_name = || one.name.cmp(&other.name);
         let order = match self.sort {
             Sort::Name => by_name(),
             Sort::Size => one.size_bytes.cmp(&other.size_bytes).then_with(by_name),
@@ -81,7 +133,7 @@ impl View {
         } else {
             order
         };
-        is_file(one).cmp(&is_file(other)).then(order)
+        one.is_file.cmp(&other.is_file).then(order)
     }
 
     /// The heads of the columns that can be sorted by; a second click turns the order around.
@@ -102,10 +154,46 @@ impl View {
                 .raw(state)
                 .raw("\"><a href=\"?sort=");
             body.raw(word).raw("&amp;order=").raw(order);
-            if !self.find.is_empty() {
-                body.raw("&amp;find=").text(&quote(self.find.as_bytes()));
-            }
+            self.find_argument(body);
             body.raw("\">").text(title).raw("</a></th>");
+        }
+    }
+
+    /// Links to the other pages of the same view, if there are any.
+    pub(super) fn pages(&self, body: &mut Html, counts: &Counts) {
+        if counts.found <= MOST_SHOWN {
+            return;
+        }
+        let first = counts.page * MOST_SHOWN;
+        let end = counts.found.min(first + MOST_SHOWN);
+        body.raw("<nav class=\"actions\" aria-label=\"Pages\">");
+        if counts.page > 0 {
+            self.page_link(body, 1, "First");
+            self.page_link(body, counts.page, "Previous");
+        }
+        let text = format!("Entries {} to {end} of {}", first + 1, counts.found);
+        body.element("span", &text);
+        if end < counts.found {
+            self.page_link(body, counts.page + 2, "Next");
+            self.page_link(body, counts.found.div_ceil(MOST_SHOWN), "Last");
+        }
+        body.raw("</nav>");
+    }
+
+    fn page_link(&self, body: &mut Html, page: usize, word: &str) {
+        let sort = SORTS.iter().find(|(sort, ..)| *sort == self.sort);
+        body.raw("<a href=\"?page=").display(page);
+        body.raw("&amp;sort=")
+            .raw(sort.map_or("", |(_, sort, _)| sort));
+        body.raw("&amp;order=");
+        body.raw(if self.is_descending { "down" } else { "up" });
+        self.find_argument(body);
+        body.raw("\">").text(word).raw("</a>");
+    }
+
+    fn find_argument(&self, body: &mut Html) {
+        if !self.find.is_empty() {
+            body.raw("&amp;find=").text(&quote(self.find.as_bytes()));
         }
     }
 
@@ -194,6 +282,7 @@ fn path_of_target(target: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::EntryKind;
     use super::*;
 
     fn entry(name: &str, kind: EntryKind, size_bytes: Option<u64>) -> Entry {
@@ -214,14 +303,15 @@ mod tests {
     }
 
     fn names(query: &str) -> Vec<String> {
-        let mut entries = vec![
+        let entries = [
             entry("b", EntryKind::File, Some(1)),
             entry("Z", EntryKind::Directory, None),
             entry("A", EntryKind::File, Some(2)),
             entry("c", EntryKind::Directory, None),
         ];
-        View::of(&Args::parse(query.as_bytes())).arrange(&mut entries);
-        entries.into_iter().map(|entry| entry.name).collect()
+        let view = View::of(&Args::parse(query.as_bytes()));
+        let entries = entries.into_iter().map(|entry| (entry.key(), entry.name));
+        view.choose(entries).names
     }
 
     #[test]
@@ -231,6 +321,40 @@ mod tests {
         assert_eq!(names("sort=size"), ["c", "Z", "b", "A"]);
         assert_eq!(names("sort=frob&order=frob&find=a"), ["A"]);
         assert!(names("find=%ff").is_empty());
+    }
+
+    #[test]
+    fn many_entries_have_several_pages() {
+        let page = |query: &str| {
+            let key = |number: u64| SortKey {
+                is_file: true,
+                name: format!("{number:04}"),
+                size_bytes: Some(number),
+                changed: None,
+            };
+            let view = View::of(&Args::parse(query.as_bytes()));
+            let chosen = view.choose((0..2500).map(|number| (key(number), number)));
+            let mut links = Html::default();
+            view.pages(&mut links, &chosen.counts);
+            (chosen.names, links.as_str().to_owned())
+        };
+        let numbers = |range: std::ops::Range<u64>| range.collect::<Vec<_>>();
+        let (first, links) = page("");
+        assert_eq!(first, numbers(0..1000));
+        assert!(links.contains("Entries 1 to 1000 of 2500"), "{links}");
+        assert!(links.contains("?page=2&amp;sort=name&amp;order=up\">Next"));
+        assert!(links.contains("?page=3&amp;") && !links.contains("Previous"));
+        let (second, links) = page("page=2&sort=size&order=down&find=0");
+        assert!(second.is_sorted_by(|one, other| one > other));
+        assert!(links.contains("?page=1&amp;sort=size&amp;order=down&amp;find=0\">Previous"));
+        assert_eq!(page("page=2").0, numbers(1000..2000));
+        for last in ["page=3", "page=4", "page=18446744073709551615"] {
+            let (last, links) = page(last);
+            assert_eq!(last, numbers(2000..2500));
+            assert!(!links.contains("Next"), "{links}");
+        }
+        assert_eq!(page("find=00").1, "", "one page has no links");
+        assert_eq!(page("page=x").0, first);
     }
 
     #[test]

@@ -219,6 +219,14 @@ impl Grid {
         self.ask("GET", uri).await
     }
 
+    /// Begins to GET: the answer's body isn't read.
+    pub(crate) async fn begin(&self, uri: &str) -> axum::response::Response {
+        let request = Request::get(uri).body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response
+    }
+
     /// Stores a file and returns its capability.
     pub(crate) async fn put(&self, content: &[u8]) -> String {
         let answer = self

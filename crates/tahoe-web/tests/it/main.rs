@@ -6,6 +6,7 @@ mod directories;
 mod directory_reference;
 mod files;
 mod grid;
+mod large_directories;
 mod mutable;
 mod mutable_rows;
 mod operations;

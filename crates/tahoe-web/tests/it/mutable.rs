@@ -2,8 +2,12 @@
 
 use crate::grid::{Grid, noise};
 use bytes::Bytes;
+use http_body_util::BodyExt as _;
 use std::time::Duration;
 use tahoe_storage_api::testing::{Call, Fault};
+use tokio::time::{Instant, timeout};
+
+const PATIENCE: Duration = Duration::from_secs(120);
 
 async fn put(grid: &Grid, uri: &str, content: &[u8]) -> String {
     let body = Bytes::copy_from_slice(content);
@@ -75,6 +79,33 @@ async fn a_server_that_hangs_delays_a_reader_little() {
     grid.services[0].add(Fault::Hang.always());
     let uri = format!("/uri/{cap}");
     let read = grid.get(&uri);
-    let answer = tokio::time::timeout(Duration::from_secs(60), read).await;
+    let answer = timeout(Duration::from_secs(60), read).await;
     assert!(answer.unwrap().body == content);
+}
+
+#[tokio::test]
+async fn slow_readers_of_large_sdmf_files_take_turns() {
+    let grid = Grid::new().await;
+    // The file and the blocks it is made of; of those, eight fit in the memory for downloads.
+    let content = noise(8_000_000);
+    let cap = put(&grid, "/uri?format=SDMF", &content).await;
+    let uri = format!("/uri/{cap}");
+    let mut reading = Vec::new();
+    let began = Instant::now();
+    for _ in 0..8 {
+        reading.push(timeout(PATIENCE, grid.begin(&uri)).await.unwrap());
+    }
+    let mut next = Box::pin(grid.begin(&uri));
+    // As long as all the others took together.
+    let waiting = timeout(began.elapsed(), &mut next).await;
+    assert!(waiting.is_err(), "there is no room for a ninth");
+    reading.pop();
+    let answer = timeout(PATIENCE, next).await.unwrap();
+    let body = answer.into_body().collect().await.unwrap();
+    assert!(body.to_bytes() == content);
+    // What one reader has left, and what was begun and given up, is free for others.
+    reading.clear();
+    for _ in 0..8 {
+        reading.push(timeout(PATIENCE, grid.begin(&uri)).await.unwrap());
+    }
 }
