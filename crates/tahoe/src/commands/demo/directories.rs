@@ -309,9 +309,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("demo");
         let grid = Directories::prepare(&path).unwrap();
-        // The process with number 1 always runs.
-        grid.gateway.0.write("running.process", "1 0.5\n").unwrap();
+        let running = RunningProcess::claim(&grid.gateway.0).unwrap();
         let error = Directories::prepare(&path).map(drop).unwrap_err();
-        assert!(error.to_string().contains("runs already, as process 1"));
+        let expected = format!("runs already, as process {}", std::process::id());
+        assert!(error.to_string().contains(&expected), "{error}");
+        running.release().unwrap();
+        assert!(Directories::prepare(&path).is_ok());
     }
 }
