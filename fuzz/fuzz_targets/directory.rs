@@ -10,8 +10,6 @@ mod metadata;
 mod name;
 #[path = "../../crates/tahoe-directory/src/node.rs"]
 mod node;
-#[path = "../../crates/tahoe-directory/src/python_json.rs"]
-mod python_json;
 #[path = "../../crates/tahoe-directory/src/table.rs"]
 mod table;
 
