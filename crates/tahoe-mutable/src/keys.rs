@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tahoe_crypto::{RsaError, RsaPrivateKey};
 use tahoe_tasks::CpuPool;
@@ -14,6 +15,9 @@ use tahoe_tasks::CpuPool;
 const NICENESS: i32 = 19;
 /// Threads that make keys, so that a stock that was used up at once is soon there again.
 const MAKERS: usize = 2;
+/// While half of the stock is left, more are made only when nobody has taken one for so long: whoever takes
+/// several one after the other needs the processor for what he does with them.
+const REST: Duration = Duration::from_millis(100);
 /// How many more keys are kept for each that was asked for when none was ready.
 const MORE_FOR_EACH_MISSING: usize = 2;
 
@@ -46,6 +50,7 @@ struct Stock {
     wanted: usize,
     /// Keys that are being made.
     coming: usize,
+    last_taken: Option<Instant>,
     closed: bool,
 }
 
@@ -108,10 +113,22 @@ impl Drop for RsaKeyPool {
 impl Stock {
     fn take(&mut self, most: usize) -> Option<RsaPrivateKey> {
         let key = self.keys.pop_front();
+        self.last_taken = Some(Instant::now());
         if key.is_none() {
             self.wanted = self.wanted.saturating_add(MORE_FOR_EACH_MISSING).min(most);
         }
         key
+    }
+
+    fn is_full(&self) -> bool {
+        self.keys.len() + self.coming >= self.wanted
+    }
+
+    /// How much longer no keys are made.
+    fn rest(&self) -> Option<Duration> {
+        let needs_none_now = !self.closed && self.keys.len() > self.wanted / 2;
+        let since = self.last_taken.filter(|_| needs_none_now)?.elapsed();
+        REST.checked_sub(since).filter(|rest| !rest.is_zero())
     }
 }
 
@@ -155,10 +172,17 @@ impl Shared {
 
     /// Waits until one more key is wanted; false once nobody will want any.
     fn wait_for_room(&self) -> bool {
-        let full =
-            |stock: &mut Stock| !stock.closed && stock.keys.len() + stock.coming >= stock.wanted;
-        let stock = self.changed.wait_while(self.lock(), full);
-        let mut stock = stock.unwrap_or_else(PoisonError::into_inner);
+        let full = |stock: &mut Stock| !stock.closed && stock.is_full();
+        let mut stock = self.lock();
+        loop {
+            let woken = self.changed.wait_while(stock, full);
+            stock = woken.unwrap_or_else(PoisonError::into_inner);
+            let Some(rest) = stock.rest() else {
+                break;
+            };
+            let woken = self.changed.wait_timeout(stock, rest);
+            (stock, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        }
         stock.coming += 1;
         !stock.closed
     }
@@ -168,7 +192,6 @@ impl Shared {
 mod tests {
     use super::*;
     use std::num::NonZeroUsize;
-    use std::time::{Duration, Instant};
 
     /// Waits until the stock is as large as this.
     async fn filled(pool: &RsaKeyPool, wanted: usize) {
