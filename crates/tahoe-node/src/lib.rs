@@ -34,7 +34,8 @@ pub use logs::{
     DestinationError, EliotDestination, LogError, LogOptions, Logs, RotatingFile, Rotation,
 };
 pub use named_furls::NamedFurlsError;
-pub use node::{Node, ServiceNode, StartError, raise_file_limit};
+pub use node::{Node, ServiceNode, StartError};
+pub use open_files::raise_file_limit;
 pub use running_process::{RunningError, RunningProcess};
 pub use tub_address::{AddressError, TubListening};
 pub use tub_certificate::TubCertificate;

@@ -3,27 +3,19 @@
 /// With fewer a busy node may run out of them.
 const COMFORTABLE: u64 = 4096;
 
-/// Lets the process have as many files open as the system allows it, and returns how many that are.
+/// Lets this process have as many files open, connections included, as the system allows it, and warns
+/// if those are few.
 ///
 /// Shells and systemd start programs with 1024 for the sake of some that can't count further.
-#[cfg(unix)]
-pub(crate) fn allow_all() -> u64 {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+pub fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
 
-    let limit = getrlimit(Resource::Nofile);
-    let allowed = limit.maximum.unwrap_or(u64::MAX);
-    let current = limit.current.unwrap_or(u64::MAX);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let allowed = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => allowed,
-        Err(error) => {
-            tracing::debug!(%error, "the limit of open files stays as it is");
-            current
-        }
-    };
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays low");
+    }
+    let allowed = allowed();
     if allowed < COMFORTABLE {
         tracing::warn!(
             allowed,
@@ -31,13 +23,13 @@ pub(crate) fn allow_all() -> u64 {
              LimitNOFILE= of its systemd unit) to {COMFORTABLE} or more"
         );
     }
-    allowed
 }
 
-/// Nothing limits them elsewhere.
-#[cfg(not(unix))]
-pub(crate) fn allow_all() -> u64 {
-    u64::MAX
+/// How many files this process may have open.
+pub(crate) fn allowed() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// The part of what is allowed that one purpose may take: an eighth, but at most `most`.

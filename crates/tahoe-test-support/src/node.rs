@@ -306,6 +306,18 @@ impl Node {
         process.wait()
     }
 
+    /// Closes the node's standard input and signals it (SIGTERM), as supervisors do, and waits until
+    /// it has stopped.
+    ///
+    /// # Panics
+    /// If it isn't running or doesn't stop in time.
+    pub fn close_stdin_and_stop(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("the node is running");
+        process.close_stdin();
+        process.signal(Signal::TERM);
+        process.wait()
+    }
+
     /// Waits until the node has ended by itself.
     pub fn wait_until_ended(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("the node was started");

@@ -167,7 +167,7 @@ impl Node {
         let logs = logs.map(|logs| logs.for_web(&token));
 
         let client = client::start(directory, &settings, &identity, version)?;
-        let files = open_files::allow_all();
+        let files = open_files::allowed();
         let storage = StorageServer::start(directory, &settings, &identity, version, files).await;
         let storage = match storage {
             Ok(storage) => storage,
@@ -292,16 +292,6 @@ async fn stop_client(client: &Client, directory: &NodeDirectory) {
     let kept = tokio::task::spawn_blocking(move || unused_keys::keep(&directory, &unused));
     if let Err(error) = kept.await {
         tracing::warn!(%error, "unused keys were not kept");
-    }
-}
-
-/// Raises how many files this process may have open, connections included, as far as it may.
-pub fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "the limit of open files stays low");
     }
 }
 

@@ -107,20 +107,32 @@ impl Run {
         node.describe();
         tell_systemd(NotifyState::Ready);
         let stdin = StandardInput::watch(self.allow_stdin_close);
+        let mut was_signalled = false;
         let reason = tokio::select! {
-            name = signals.next() => name,
+            name = signals.next() => {
+                was_signalled = true;
+                name
+            }
             () = stdin.closed() => "standard input closed",
             () = node.exit_triggered() => "exit_trigger",
         };
         tracing::info!("{reason}: stopping");
         tell_systemd(NotifyState::Stopping);
-        tokio::select! {
-            () = node.stop() => {
-                tracing::info!("stopped");
-                Ok(())
-            }
-            name = signals.next() => {
-                Err(CommandError::failed(format!("{name} again: stopped at once")))
+        let mut stopping = std::pin::pin!(node.stop());
+        loop {
+            tokio::select! {
+                () = stopping.as_mut() => {
+                    tracing::info!("stopped");
+                    return Ok(());
+                }
+                name = signals.next() => {
+                    if was_signalled {
+                        let text = format!("{name} again: stopped at once");
+                        return Err(CommandError::failed(text));
+                    }
+                    // Supervisors close the input and signal as well.
+                    was_signalled = true;
+                }
             }
         }
     }

@@ -43,6 +43,10 @@ fn announces_the_directory_and_stops_in_every_way() {
     assert!(node.close_stdin().success(), "standard input closed");
     assert!(!record.exists());
 
+    node.start();
+    assert!(node.close_stdin_and_stop().success(), "both");
+    assert!(!record.exists());
+
     node.write_file("exit_trigger", "");
     node.start();
     std::fs::remove_file(node.directory().join("exit_trigger")).unwrap();
