@@ -26,14 +26,19 @@ pub fn raise_file_limit() {
 }
 
 /// How many files this process may have open.
-pub(crate) fn allowed() -> u64 {
+fn allowed() -> u64 {
     use rustix::process::{Resource, getrlimit};
 
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// The part of what is allowed that one purpose may take: an eighth, but at most `most`.
-pub(crate) fn share_of(allowed: u64, most: usize) -> usize {
+/// How many of the files that this process may have open one purpose may take: an eighth, but at most
+/// `most`.
+pub(crate) fn share_of_allowed(most: usize) -> usize {
+    share_of(allowed(), most)
+}
+
+fn share_of(allowed: u64, most: usize) -> usize {
     let eighth = usize::try_from(allowed / 8).unwrap_or(usize::MAX);
     eighth.clamp(1, most)
 }

@@ -23,7 +23,7 @@ use crate::logs::Logs;
 use crate::named_furls::NamedFurlsError;
 use crate::tub_address::AddressError;
 use crate::unavailable::{UnavailableError, refuse_unavailable};
-use crate::{open_files, unused_keys};
+use crate::unused_keys;
 use exit_trigger::ExitTrigger;
 use foolscap::Tub;
 use std::net::SocketAddr;
@@ -167,8 +167,7 @@ impl Node {
         let logs = logs.map(|logs| logs.for_web(&token));
 
         let client = client::start(directory, &settings, &identity, version)?;
-        let files = open_files::allowed();
-        let storage = StorageServer::start(directory, &settings, &identity, version, files).await;
+        let storage = StorageServer::start(directory, &settings, &identity, version).await;
         let storage = match storage {
             Ok(storage) => storage,
             Err(error) => {

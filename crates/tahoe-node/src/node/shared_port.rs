@@ -2,6 +2,7 @@
 //!
 //! Foolscap clients begin with `GET /id/`, in the clear; all others begin TLS at once.
 
+use crate::open_files;
 use foolscap::{REQUEST_START, Tub};
 use std::io;
 use std::net::SocketAddr;
@@ -20,7 +21,7 @@ const DECISION_TIME: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Most connections of one port that haven't shown yet what they speak, or are negotiating; for one more
 /// the oldest is closed.
-pub(super) const MAX_UNDECIDED: usize = 1000;
+const MAX_UNDECIDED: usize = 1000;
 /// How long to wait before the next accept when the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -47,12 +48,8 @@ impl std::fmt::Debug for SharedPorts {
 }
 
 impl SharedPorts {
-    /// Accepts connections at these ports; so many of each may be undecided.
-    pub(super) fn start(
-        listeners: Vec<TcpListener>,
-        protocols: &Protocols,
-        most_undecided: usize,
-    ) -> Self {
+    /// Accepts connections at these ports.
+    pub(super) fn start(listeners: Vec<TcpListener>, protocols: &Protocols) -> Self {
         let (accepting, _) = watch::channel(true);
         let mut addresses = Vec::new();
         let mut tasks = JoinSet::new();
@@ -61,7 +58,7 @@ impl SharedPorts {
             let address = listener.local_addr().unwrap_or(unknown);
             addresses.push(address);
             let port = Port {
-                undecided: Strangers::new(most_undecided),
+                undecided: Strangers::new(open_files::share_of_allowed(MAX_UNDECIDED)),
                 protocols: protocols.clone(),
                 description: Arc::from(format!("Listener on {address}")),
             };

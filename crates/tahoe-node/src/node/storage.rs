@@ -5,9 +5,9 @@ use super::{GRACE, Identity, StartError};
 use crate::config::{self, Settings};
 use crate::directory::NodeDirectory;
 use crate::node::listen::listen;
-use crate::node::shared_port::{MAX_UNDECIDED, Protocols, SharedPorts};
+use crate::node::shared_port::{Protocols, SharedPorts};
 use crate::node::tub;
-use crate::open_files::share_of;
+use crate::open_files;
 use foolscap::{Tub, TubOptions};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -49,7 +49,6 @@ impl StorageServer {
         settings: &Settings,
         identity: &Identity,
         version: &str,
-        open_files: u64,
     ) -> Result<Option<Self>, StartError> {
         let listening = directory.tub_listening(&settings.node.tub)?;
         let (true, Some(listening)) = (settings.storage.enabled, listening) else {
@@ -94,15 +93,14 @@ impl StorageServer {
             let swissnum = Swissnum::new(furl.swissnum.as_str());
             let swissnum = swissnum.map_err(|_| StartError::SwissnumNotForHttps)?;
             let mut limits = ServerLimits::default();
-            limits.most_connections = share_of(open_files, limits.most_connections);
+            limits.most_connections = open_files::share_of_allowed(limits.most_connections);
             Some(StorageHttpServer::new(service, &swissnum, &tls, limits))
         };
         let protocols = Protocols {
             tub: tub.clone(),
             https: https.clone(),
         };
-        let undecided = share_of(open_files, MAX_UNDECIDED);
-        let ports = SharedPorts::start(listeners, &protocols, undecided);
+        let ports = SharedPorts::start(listeners, &protocols);
         let policy = policy(&storage.expiration);
         let crawlers = Crawlers::start(&store, policy).await.map_err(failed)?;
         let crawlers = Arc::new(crawlers);
