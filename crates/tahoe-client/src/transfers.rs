@@ -113,12 +113,20 @@ impl Memory {
 
     /// As [`Self::take`], for a transfer that never works on more than `most`.
     async fn take_at_most(&self, bytes: u64, most: u64) -> OwnedSemaphorePermit {
-        let bytes = bytes.clamp(LEAST_PER_TRANSFER, most);
-        let units = u32::try_from(bytes / UNIT)
-            .unwrap_or(u32::MAX)
-            .min(self.total);
+        let units = self.units_of(bytes, most);
         let permit = Arc::clone(&self.units).acquire_many_owned(units).await;
         permit.expect("the semaphore is never closed")
+    }
+
+    /// As [`Self::take_at_most`] if nobody needs to wait.
+    fn take_at_once(&self, bytes: u64, most: u64) -> Option<OwnedSemaphorePermit> {
+        let units = self.units_of(bytes, most);
+        Arc::clone(&self.units).try_acquire_many_owned(units).ok()
+    }
+
+    fn units_of(&self, bytes: u64, most: u64) -> u32 {
+        let units = bytes.clamp(LEAST_PER_TRANSFER, most) / UNIT;
+        u32::try_from(units).unwrap_or(u32::MAX).min(self.total)
     }
 }
 
@@ -305,6 +313,12 @@ impl Client {
     pub(crate) async fn room_to_list(&self, bytes: u64) -> Room {
         let gate = &self.gates().listing_memory;
         Room(gate.take_at_most(bytes, u64::MAX).await)
+    }
+
+    /// The same room if nobody needs to wait for it.
+    pub(crate) fn room_to_list_at_once(&self, bytes: u64) -> Option<Room> {
+        let gate = &self.gates().listing_memory;
+        gate.take_at_once(bytes, u64::MAX).map(Room)
     }
 
     /// Begins to read a range of a file, once there is room for it. What lies behind the file's end

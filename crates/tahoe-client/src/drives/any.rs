@@ -252,6 +252,9 @@ impl AnyDirectories<'_> {
         if bytes <= SMALL_LISTING {
             return Ok((listing, None));
         }
+        if let Some(room) = self.0.room_to_list_at_once(bytes) {
+            return Ok((listing, Some(room)));
+        }
         // Whoever waits shall not hold in memory what there is no room for.
         drop(listing);
         let room = self.0.room_to_list(bytes).await;
