@@ -32,6 +32,8 @@ pub const MAX_READ_SIZE: u64 = 128 << 20;
 const CONCURRENT_READS: usize = 16;
 /// Most changes that run at the same time; others wait.
 const CONCURRENT_CHANGES: usize = 32;
+/// Most uploads that are synced at the same time before they are complete; others wait for their completion.
+const CONCURRENT_SYNCS: usize = 4;
 
 /// A storage service that keeps shares in a directory.
 ///
@@ -42,6 +44,7 @@ pub struct DiskStore {
     store: Arc<Store>,
     reads: Arc<Semaphore>,
     changes: Arc<Semaphore>,
+    syncs: Arc<Semaphore>,
 }
 
 /// What all calls share. Its methods block.
@@ -70,6 +73,7 @@ impl DiskStore {
             store: Arc::new(joined(opened.await)?),
             reads: Arc::new(Semaphore::new(CONCURRENT_READS)),
             changes: Arc::new(Semaphore::new(CONCURRENT_CHANGES)),
+            syncs: Arc::new(Semaphore::new(CONCURRENT_SYNCS)),
         })
     }
 
@@ -80,6 +84,7 @@ impl DiskStore {
         for (gate, size) in [
             (&self.reads, CONCURRENT_READS),
             (&self.changes, CONCURRENT_CHANGES),
+            (&self.syncs, CONCURRENT_SYNCS),
         ] {
             let all = u32::try_from(size).unwrap_or(u32::MAX);
             let permits = gate.acquire_many(all).await.map_err(|_| closed())?;
@@ -114,6 +119,19 @@ impl DiskStore {
         call: impl FnOnce(&Store) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         self.run(&self.changes, call).await
+    }
+
+    /// Syncs what has come of an upload, unless enough others are synced; nobody waits for it.
+    fn sync_ahead(&self, storage_index: StorageIndex, share: ShareNumber) {
+        let Ok(permit) = Arc::clone(&self.syncs).try_acquire_owned() else {
+            return;
+        };
+        let store = Arc::clone(&self.store);
+        tokio::task::spawn_blocking(move || {
+            store.sync_ahead(&storage_index, share);
+            drop(store);
+            drop(permit);
+        });
     }
 
     /// Runs a blocking call on a thread for such, when it is its turn.
@@ -355,10 +373,12 @@ impl StorageService for DiskStore {
         data: Bytes,
     ) -> Result<WriteProgress, StorageError> {
         let (index, secret) = (*storage_index, upload_secret.clone());
-        self.run(&self.changes, move |store| {
-            store.write_share(&index, share, &secret, offset, &data)
-        })
-        .await
+        let write = move |store: &Store| store.write_share(&index, share, &secret, offset, &data);
+        let written = self.run(&self.changes, write).await?;
+        if written.sync_due {
+            self.sync_ahead(index, share);
+        }
+        Ok(written.progress)
     }
 
     async fn abort_share(

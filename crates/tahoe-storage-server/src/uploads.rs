@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tahoe_crypto::{StorageIndex, UploadSecret};
-use tahoe_storage_api::{ShareNumber, WrittenRanges};
+use tahoe_storage_api::{ShareNumber, StorageError, WrittenRanges};
 
 /// An upload that was idle for that long is aborted.
 pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -27,6 +27,8 @@ pub(crate) struct Upload {
     last_active: AtomicU64,
     /// Held while a write, the completion or an abort is under way.
     progress: Mutex<Progress>,
+    /// Held while its file is synced; the error of a sync before its completion.
+    sync_failure: Mutex<Option<StorageError>>,
 }
 
 /// How far an upload is.
@@ -35,6 +37,8 @@ pub(crate) struct Progress {
     pub(crate) written: WrittenRanges,
     /// Whether its file in `incoming` exists.
     pub(crate) has_file: bool,
+    /// Bytes written since the last time that a sync was due.
+    pub(crate) unsynced: u64,
     pub(crate) end: Option<UploadEnd>,
 }
 
@@ -53,6 +57,7 @@ impl Upload {
             lease_record,
             last_active: AtomicU64::new(0),
             progress: Mutex::default(),
+            sync_failure: Mutex::default(),
         };
         upload.touch(now);
         upload
@@ -72,6 +77,12 @@ impl Upload {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Progress> {
         let progress = self.progress.lock();
         progress.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a sync of its file that is under way, and keeps others from beginning.
+    pub(crate) fn lock_sync(&self) -> MutexGuard<'_, Option<StorageError>> {
+        let failure = self.sync_failure.lock();
+        failure.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

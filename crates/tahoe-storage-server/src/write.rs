@@ -17,6 +17,17 @@ use tahoe_storage_api::{ShareKind, ShareNumber, StorageError, WriteProgress};
 /// A share of at most this size is made durable through the journal, a larger one by syncing its
 /// own file and directories.
 const LARGEST_JOURNALED_SHARE: u64 = 64 << 10;
+/// After so many bytes of a share what has come of it is synced, so that its completion has no more
+/// than these to wait for.
+const SYNC_AHEAD: u64 = 8 << 20;
+
+/// What a write has led to.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) progress: WriteProgress,
+    /// Whether [`Store::sync_ahead`] is to be called.
+    pub(crate) sync_due: bool,
+}
 
 /// An upload and where it goes.
 struct Target<'a> {
@@ -33,7 +44,7 @@ impl Store {
         secret: &UploadSecret,
         offset: u64,
         data: &Bytes,
-    ) -> Result<WriteProgress, StorageError> {
+    ) -> Result<Written, StorageError> {
         let started = Instant::now();
         self.abort_idle_uploads();
         let upload = self.uploads.find(storage_index, share);
@@ -62,10 +73,39 @@ impl Store {
         self.recorder.record(Category::Write, started.elapsed());
         if whole.is_none() && !progress.written.covers(upload.size) {
             let missing = progress.written.missing(upload.size);
-            return Ok(WriteProgress::Partial { missing });
+            let sync_due = progress.unsynced >= SYNC_AHEAD;
+            if sync_due {
+                progress.unsynced = 0;
+            }
+            return Ok(Written {
+                progress: WriteProgress::Partial { missing },
+                sync_due,
+            });
         }
         self.complete(&target, &mut progress, whole)?;
-        Ok(WriteProgress::Complete)
+        Ok(Written {
+            progress: WriteProgress::Complete,
+            sync_due: false,
+        })
+    }
+
+    /// Waits until what has come of an upload is on the disk, while more of it may come.
+    ///
+    /// It is the completion that says that this failed: a system may report an error of the disk only once.
+    pub(crate) fn sync_ahead(&self, storage_index: &StorageIndex, share: ShareNumber) {
+        let Some(upload) = self.uploads.find(storage_index, share) else {
+            return;
+        };
+        let target = Target {
+            storage_index,
+            share,
+            upload: &upload,
+        };
+        let mut failure = upload.lock_sync();
+        let file = self.disk.open_file(&self.incoming_path(&target));
+        if let Err(error) = file.and_then(|file| self.disk.sync_file(&file)) {
+            *failure = Some(error);
+        }
     }
 
     /// Writes a range of a share to its incoming file, unless it disagrees with what was written.
@@ -95,6 +135,7 @@ impl Store {
             }
             let place = IMMUTABLE_DATA_OFFSET + range.start;
             self.disk.write_at(&file, place, data)?;
+            progress.unsynced = progress.unsynced.saturating_add(data.len() as u64);
         } else if !progress.has_file {
             self.incoming_file(target, progress)?;
         }
@@ -156,8 +197,13 @@ impl Store {
         progress: &mut Progress,
     ) -> Result<(), StorageError> {
         let (index, share) = (target.storage_index, target.share);
+        let mut sync_failure = target.upload.lock_sync();
+        if let Some(error) = sync_failure.take() {
+            return Err(error);
+        }
         let incoming = self.disk.open_file(&self.incoming_path(target))?;
         self.disk.sync_file(&incoming)?;
+        drop(sync_failure);
         let bucket = self.layout.bucket(index);
         {
             let _lock = self.locks.write(index);
@@ -307,4 +353,98 @@ fn range_of(offset: u64, data: &Bytes) -> Result<Range<u64>, StorageError> {
 /// An offset into bytes that are in memory.
 fn index(offset: u64) -> usize {
     usize::try_from(offset).expect("what is in memory has a usize for its length")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StoreConfig;
+    use crate::disk::{Disk, Operation};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tahoe_crypto::{LeaseCancelSecret, LeaseRenewSecret, LeaseSecrets, TubId};
+    use tahoe_storage_api::StorageService as _;
+
+    const INDEX: StorageIndex = StorageIndex::from_bytes([1; 16]);
+    const SHARE: ShareNumber = ShareNumber(0);
+
+    fn secret() -> UploadSecret {
+        UploadSecret::from_bytes([2; 20])
+    }
+
+    fn lease() -> LeaseSecrets {
+        LeaseSecrets {
+            renew: LeaseRenewSecret::from_bytes([3; 32]),
+            cancel: LeaseCancelSecret::from_bytes([4; 32]),
+        }
+    }
+
+    #[test]
+    fn an_upload_of_which_a_part_could_not_be_synced_is_not_completed() {
+        let directory = tempfile::tempdir().unwrap();
+        let syncs = AtomicUsize::new(0);
+        // As Linux does it, the error is reported once.
+        let disk = Disk::with_hook(Box::new(move |operation| match operation {
+            Operation::SyncFile(path) if path.ends_with("0") => {
+                match syncs.fetch_add(1, Ordering::Relaxed) {
+                    0 => Err(std::io::ErrorKind::Other.into()),
+                    _ => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }));
+        let config = StoreConfig::new(directory.path().join("storage"), TubId::from_bytes([5; 20]));
+        let store = Store::open(config, Arc::new(disk), false).unwrap();
+        let size = SYNC_AHEAD + 1;
+        let shares = [SHARE].into();
+        store
+            .allocate_shares(&INDEX, &shares, size, lease(), &secret())
+            .unwrap();
+        let part = Bytes::from(vec![6; index(SYNC_AHEAD)]);
+        let written = store.write_share(&INDEX, SHARE, &secret(), 0, &part);
+        assert!(written.unwrap().sync_due);
+        store.sync_ahead(&INDEX, SHARE);
+        let last = Bytes::from_static(&[6]);
+        let completed = store.write_share(&INDEX, SHARE, &secret(), SYNC_AHEAD, &last);
+        assert!(matches!(
+            completed,
+            Err(StorageError::Io { step: "sync", .. })
+        ));
+        let listed = store.list_shares(ShareKind::Immutable, &INDEX).unwrap();
+        assert!(listed.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_large_upload_is_complete_though_it_is_synced_on_the_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = StoreConfig::new(directory.path().join("storage"), TubId::from_bytes([5; 20]));
+        let store = crate::DiskStore::open(config).await.unwrap();
+        let size = 3 * SYNC_AHEAD;
+        let shares = [SHARE].into();
+        store
+            .allocate_shares(&INDEX, &shares, size, &lease(), &secret())
+            .await
+            .unwrap();
+        let piece = Bytes::from(
+            (0..1 << 20)
+                .map(|at: u32| at.to_le_bytes()[1])
+                .collect::<Vec<_>>(),
+        );
+        let step = piece.len();
+        for offset in (0..size).step_by(step) {
+            let written = store
+                .write_share(&INDEX, SHARE, &secret(), offset, piece.clone())
+                .await
+                .unwrap();
+            let is_last = offset + step as u64 == size;
+            assert_eq!(written == WriteProgress::Complete, is_last);
+        }
+        let range = tahoe_storage_api::ShareRange {
+            offset: 0,
+            length: size,
+        };
+        let read = store.read_share(ShareKind::Immutable, &INDEX, SHARE, range);
+        assert!(read.await.unwrap() == piece.repeat(index(size) / step));
+        store.close().await.unwrap();
+    }
 }

@@ -31,7 +31,7 @@ use tempfile::TempDir;
 /// A call of the workload; each is acknowledged as a whole.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Allocates a share and writes a part of it.
+    /// Allocates a share and writes a part of it, which is synced if the share's number is odd.
     Begin {
         index: u8,
         share: u8,
@@ -166,6 +166,9 @@ fn take(store: &Store, step: &Step) -> Result<(), StorageError> {
             if size > 1 {
                 let half = Bytes::from(vec![5; usize::try_from(size / 2).unwrap()]);
                 store.write_share(&index, share, &secret, size / 4, &half)?;
+                if share.0 % 2 == 1 {
+                    store.sync_ahead(&index, share);
+                }
             }
         }
         Step::Finish { index, share } => {
@@ -173,8 +176,8 @@ fn take(store: &Store, step: &Step) -> Result<(), StorageError> {
             let upload = store.uploads.find(&index, share).unwrap();
             let size = usize::try_from(upload.size).unwrap();
             let data = vec![5; size].into();
-            let progress = store.write_share(&index, share, &secret, 0, &data)?;
-            assert_eq!(progress, WriteProgress::Complete);
+            let written = store.write_share(&index, share, &secret, 0, &data)?;
+            assert_eq!(written.progress, WriteProgress::Complete);
         }
         Step::Abort { index, share } => {
             store.abort_share(&storage_index(*index), ShareNumber(*share), &secret)?;
