@@ -128,7 +128,7 @@ impl Client {
         tasks.spawn(Arc::clone(&statistics).sample_processor());
         let lease_master = config.lease_master.clone();
         let directory: Arc<dyn ServerDirectory> = Arc::clone(&broker) as _;
-        let keys = Arc::new(key_pool(config.limits.ready_keys, unused_keys));
+        let keys = Arc::new(key_pool(&pool, config.limits.ready_keys, unused_keys));
         let history = Arc::new(History::default());
         let observer = mutable_observer(&history, &statistics, &clock);
         let mutable = MutableFiles::new(
@@ -327,10 +327,10 @@ fn mutable_observer(
 }
 
 /// Keys made ahead; if there can be no thread for them, they are made when they are needed.
-fn key_pool(wanted: ReadyKeys, unused: Vec<RsaPrivateKey>) -> RsaKeyPool {
-    RsaKeyPool::start(wanted, unused).unwrap_or_else(|error| {
+fn key_pool(cpu: &CpuPool, wanted: ReadyKeys, unused: Vec<RsaPrivateKey>) -> RsaKeyPool {
+    RsaKeyPool::start(cpu, wanted, unused).unwrap_or_else(|error| {
         tracing::warn!(%error, "no RSA keys are made ahead");
-        RsaKeyPool::without_stock()
+        RsaKeyPool::without_stock(cpu)
     })
 }
 

@@ -102,11 +102,7 @@ impl MutableFiles {
         let core = &self.core;
         let key = match key {
             Some(key) => key,
-            None => core
-                .keys
-                .take(&core.pool)
-                .await
-                .map_err(PublishError::from)?,
+            None => core.keys.take().await.map_err(PublishError::from)?,
         };
         let public_key = key.public_key().map_err(PublishError::from)?;
         let cap = MutableWriteCap {

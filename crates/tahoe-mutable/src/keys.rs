@@ -1,7 +1,8 @@
 //! RSA keys made ahead of need.
 //!
 //! Making one takes tens of milliseconds of processor time. Threads of low priority keep some ready,
-//! so that creating a file usually costs none; the more were missing once, the more are kept.
+//! so that creating a file usually costs none; the more were missing once, the more are kept. As long as
+//! half of them are left, they work only while nothing else does.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,13 +14,14 @@ use tahoe_tasks::CpuPool;
 
 /// How much more the making of keys yields to everything else: the most a process can.
 const NICENESS: i32 = 19;
-/// Threads that make keys, so that a stock that was used up at once is soon there again.
+/// Threads that make keys.
 const MAKERS: usize = 2;
-/// While half of the stock is left, more are made only when nobody has taken one for so long: whoever takes
-/// several one after the other needs the processor for what he does with them.
-const REST: Duration = Duration::from_millis(100);
+/// They make them when no other work was begun for so long. Beside other work one of them does, and only when half of
+/// the stock is used up: even at low priority it slows that down, as the processor's caches and execution units are
+/// shared.
+const REST: Duration = Duration::from_millis(10);
 /// How many more keys are kept for each that was asked for when none was ready.
-const MORE_FOR_EACH_MISSING: usize = 2;
+const MORE_FOR_EACH_MISSING: usize = 4;
 
 /// How many keys are kept ready; each takes about three kilobytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,25 +42,34 @@ pub struct RsaKeyPool {
 #[derive(Debug)]
 struct Shared {
     stock: Mutex<Stock>,
+    /// Notified for each key that was taken, and at the end.
     changed: Condvar,
     most: usize,
+    /// The pool of the work that has precedence.
+    cpu: CpuPool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stock {
     keys: VecDeque<RsaPrivateKey>,
     wanted: usize,
     /// Keys that are being made.
     coming: usize,
-    last_taken: Option<Instant>,
+    /// How much work had been begun on the pool, and since when it was that much and none was under way.
+    idle: (u64, Instant),
     closed: bool,
 }
 
 impl RsaKeyPool {
     /// Begins with keys that nobody has used, and makes more in threads of its own if any are wanted.
-    pub fn start(wanted: ReadyKeys, unused: Vec<RsaPrivateKey>) -> std::io::Result<Self> {
+    /// Keys that are wanted at once, and nothing else, are made on the CPU pool.
+    pub fn start(
+        cpu: &CpuPool,
+        wanted: ReadyKeys,
+        unused: Vec<RsaPrivateKey>,
+    ) -> std::io::Result<Self> {
         let pool = Self {
-            shared: Arc::new(Shared::new(wanted, unused)),
+            shared: Arc::new(Shared::new(cpu, wanted, unused)),
         };
         for _ in 0..MAKERS.min(wanted.most) {
             let maker = Arc::clone(&pool.shared);
@@ -70,13 +81,13 @@ impl RsaKeyPool {
     }
 
     /// Keeps no keys: each is made when it is asked for.
-    pub fn without_stock() -> Self {
+    pub fn without_stock(cpu: &CpuPool) -> Self {
         let none = ReadyKeys {
             at_first: 0,
             most: 0,
         };
         Self {
-            shared: Arc::new(Shared::new(none, Vec::new())),
+            shared: Arc::new(Shared::new(cpu, none, Vec::new())),
         }
     }
 
@@ -85,13 +96,13 @@ impl RsaKeyPool {
         self.shared.lock().keys.len()
     }
 
-    /// Takes a key; makes one on the pool if none is ready.
-    pub async fn take(&self, pool: &CpuPool) -> Result<RsaPrivateKey, RsaError> {
+    /// Takes a key; makes one if none is ready.
+    pub async fn take(&self) -> Result<RsaPrivateKey, RsaError> {
         let ready = self.shared.lock().take(self.shared.most);
-        self.shared.changed.notify_all();
+        self.shared.changed.notify_one();
         match ready {
             Some(key) => Ok(key),
-            None => pool.run(RsaPrivateKey::generate).await,
+            None => self.shared.cpu.run(RsaPrivateKey::generate).await,
         }
     }
 
@@ -113,7 +124,6 @@ impl Drop for RsaKeyPool {
 impl Stock {
     fn take(&mut self, most: usize) -> Option<RsaPrivateKey> {
         let key = self.keys.pop_front();
-        self.last_taken = Some(Instant::now());
         if key.is_none() {
             self.wanted = self.wanted.saturating_add(MORE_FOR_EACH_MISSING).min(most);
         }
@@ -124,25 +134,31 @@ impl Stock {
         self.keys.len() + self.coming >= self.wanted
     }
 
-    /// How much longer no keys are made.
-    fn rest(&self) -> Option<Duration> {
-        let needs_none_now = !self.closed && self.keys.len() > self.wanted / 2;
-        let since = self.last_taken.filter(|_| needs_none_now)?.elapsed();
-        REST.checked_sub(since).filter(|rest| !rest.is_zero())
+    /// Whether it's time to make keys.
+    fn is_time(&mut self, cpu: &CpuPool) -> bool {
+        let (begun, running) = cpu.activity();
+        if begun != self.idle.0 || running > 0 {
+            self.idle = (begun, Instant::now());
+        }
+        let are_few = self.coming == 0 && self.keys.len() <= self.wanted / 2;
+        are_few || self.idle.1.elapsed() >= REST
     }
 }
 
 impl Shared {
-    fn new(wanted: ReadyKeys, unused: Vec<RsaPrivateKey>) -> Self {
+    fn new(cpu: &CpuPool, wanted: ReadyKeys, unused: Vec<RsaPrivateKey>) -> Self {
         let stock = Stock {
             wanted: wanted.at_first.max(unused.len()).min(wanted.most),
             keys: unused.into(),
-            ..Stock::default()
+            coming: 0,
+            idle: (0, Instant::now()),
+            closed: false,
         };
         Self {
             stock: Mutex::new(stock),
             changed: Condvar::new(),
             most: wanted.most,
+            cpu: cpu.clone(),
         }
     }
 
@@ -177,14 +193,17 @@ impl Shared {
         loop {
             let woken = self.changed.wait_while(stock, full);
             stock = woken.unwrap_or_else(PoisonError::into_inner);
-            let Some(rest) = stock.rest() else {
-                break;
-            };
-            let woken = self.changed.wait_timeout(stock, rest);
-            (stock, _) = woken.unwrap_or_else(PoisonError::into_inner);
+            if stock.closed {
+                return false;
+            }
+            if stock.is_time(&self.cpu) {
+                stock.coming += 1;
+                return true;
+            }
+            drop(stock);
+            thread::sleep(REST);
+            stock = self.lock();
         }
-        stock.coming += 1;
-        !stock.closed
     }
 }
 
@@ -209,15 +228,15 @@ mod tests {
             at_first: 2,
             most: 5,
         };
-        let pool = RsaKeyPool::start(wanted, Vec::new()).unwrap();
+        let pool = RsaKeyPool::start(&cpu, wanted, Vec::new()).unwrap();
         filled(&pool, 2).await;
-        let first = pool.take(&cpu).await.unwrap();
-        let second = pool.take(&cpu).await.unwrap();
+        let first = pool.take().await.unwrap();
+        let second = pool.take().await.unwrap();
         assert_ne!(first.as_pkcs8_der(), second.as_pkcs8_der());
         filled(&pool, 2).await;
         assert_eq!(pool.shared.lock().wanted, 2, "none was missing");
         while pool.shared.lock().wanted < 5 {
-            pool.take(&cpu).await.unwrap();
+            pool.take().await.unwrap();
         }
         filled(&pool, 5).await;
         let shared = Arc::clone(&pool.shared);
@@ -233,6 +252,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn beside_other_work_keys_are_made_only_when_few_are_left() {
+        let cpu = CpuPool::new(NonZeroUsize::MIN);
+        let wanted = ReadyKeys {
+            at_first: 8,
+            most: 8,
+        };
+        let pool = RsaKeyPool::start(&cpu, wanted, Vec::new()).unwrap();
+        filled(&pool, 8).await;
+        let (finish, finished) = std::sync::mpsc::channel::<()>();
+        let work = cpu.start(move || finished.recv()).await;
+        for _ in 0..3 {
+            pool.take().await.unwrap();
+        }
+        tokio::time::sleep(4 * REST).await;
+        assert_eq!(pool.ready(), 5, "a key was made beside other work");
+        pool.take().await.unwrap();
+        filled(&pool, 5).await;
+        finish.send(()).unwrap();
+        work.result().await.unwrap();
+        filled(&pool, 8).await;
+    }
+
+    #[tokio::test]
     async fn keys_that_were_not_used_come_first() {
         let cpu = CpuPool::new(NonZeroUsize::MIN);
         let unused = RsaPrivateKey::generate().unwrap();
@@ -240,16 +282,16 @@ mod tests {
             at_first: 1,
             most: 1,
         };
-        let pool = RsaKeyPool::start(wanted, vec![unused.clone()]).unwrap();
-        let taken = pool.take(&cpu).await.unwrap();
+        let pool = RsaKeyPool::start(&cpu, wanted, vec![unused.clone()]).unwrap();
+        let taken = pool.take().await.unwrap();
         assert_eq!(taken.as_pkcs8_der(), unused.as_pkcs8_der());
     }
 
     #[tokio::test]
     async fn a_pool_without_stock_makes_keys_on_demand() {
         let cpu = CpuPool::new(NonZeroUsize::MIN);
-        let pool = RsaKeyPool::without_stock();
-        pool.take(&cpu).await.unwrap();
+        let pool = RsaKeyPool::without_stock(&cpu);
+        pool.take().await.unwrap();
         assert_eq!(pool.ready(), 0);
     }
 }

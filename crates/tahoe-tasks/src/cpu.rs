@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -12,6 +13,7 @@ use tokio::task::JoinHandle;
 pub struct CpuPool {
     slots: Arc<Semaphore>,
     threads: usize,
+    begun: Arc<AtomicU64>,
 }
 
 impl CpuPool {
@@ -21,7 +23,14 @@ impl CpuPool {
         Self {
             slots: Arc::new(Semaphore::new(threads)),
             threads,
+            begun: Arc::default(),
         }
+    }
+
+    /// How many pieces of work were begun since the pool was made, and how many of them run now.
+    pub fn activity(&self) -> (u64, usize) {
+        let running = self.threads.saturating_sub(self.slots.available_permits());
+        (self.begun.load(Ordering::Relaxed), running)
     }
 
     /// How many pieces of work may run at once.
@@ -42,6 +51,7 @@ impl CpuPool {
     ) -> Running<T> {
         let slot = Arc::clone(&self.slots).acquire_owned().await;
         let slot = slot.expect("the semaphore is never closed");
+        self.begun.fetch_add(1, Ordering::Relaxed);
         Running(tokio::task::spawn_blocking(move || {
             let result = work();
             drop(slot);
@@ -88,6 +98,7 @@ mod tests {
         });
         let results = futures_util::future::join_all(work).await;
         assert_eq!(results, (0..20).collect::<Vec<_>>());
+        assert_eq!(pool.activity(), (20, 0));
         assert!((1..=2).contains(&most.load(Ordering::SeqCst)));
     }
 }

@@ -64,7 +64,7 @@ impl Grid {
                 master.clone(),
                 encoding,
                 pool.clone(),
-                Arc::new(RsaKeyPool::without_stock()),
+                Arc::new(RsaKeyPool::without_stock(&pool)),
                 Box::new(randomness()),
                 Arc::new(|_: &Arc<MutableStatus>| {}),
             ),

@@ -72,12 +72,13 @@ impl Grid {
         for number in numbers {
             servers.push(self.server(*number).await);
         }
+        let pool = CpuPool::new(NonZeroUsize::new(2).unwrap());
         MutableFiles::new(
             Arc::new(FixedServers::new(servers)),
             LeaseMaster::from_bytes([7; 32]),
             EncodingParameters::new(k, n).unwrap(),
-            CpuPool::new(NonZeroUsize::new(2).unwrap()),
-            Arc::new(RsaKeyPool::without_stock()),
+            pool.clone(),
+            Arc::new(RsaKeyPool::without_stock(&pool)),
             Box::new(StdRng::seed_from_u64(5)),
             observer,
         )
