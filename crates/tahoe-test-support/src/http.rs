@@ -121,7 +121,8 @@ impl<'a> Request<'a> {
         head.push_str("\r\n");
         stream.write_all(head.as_bytes())?;
         // A server may answer, with an error, before it has read everything.
-        let sent = io::copy(&mut body.take(length), &mut stream);
+        let mut body = BufReader::with_capacity(256 * 1024, body.take(length));
+        let sent = io::copy(&mut body, &mut stream);
         let answered = read_response(&stream, self.method == "HEAD", sink);
         match (sent, answered) {
             (Err(error), Err(_)) => Err(error),
@@ -135,7 +136,7 @@ fn read_response(
     without_body: bool,
     sink: &mut dyn FnMut(&[u8]),
 ) -> io::Result<Response> {
-    let mut reader = BufReader::with_capacity(64 * 1024, stream);
+    let mut reader = BufReader::with_capacity(256 * 1024, stream);
     let (first, headers) = read_head(&mut reader)?;
     let status = first.split(' ').nth(1).and_then(|word| word.parse().ok());
     let mut response = Response {
@@ -200,7 +201,7 @@ fn read_line(reader: &mut impl io::BufRead) -> io::Result<String> {
 /// Hands on `length` bytes, or all there are; returns whether there were so many.
 fn copy(reader: &mut impl Read, length: u64, sink: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
     let mut left = length;
-    let mut buffer = vec![0; 64 * 1024];
+    let mut buffer = vec![0; 256 * 1024];
     while left > 0 {
         let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let count = reader.read(&mut buffer[..most])?;
