@@ -17,8 +17,7 @@ const NICENESS: i32 = 19;
 /// Threads that make keys.
 const MAKERS: usize = 2;
 /// They make them when no other work was begun for so long. Beside other work one of them does, and only when half of
-/// the stock is used up: even at low priority it slows that down, as the processor's caches and execution units are
-/// shared.
+/// the stock is used up: even at the lowest priority it slows that down (docs/performance.md).
 const REST: Duration = Duration::from_millis(10);
 /// How many more keys are kept for each that was asked for when none was ready.
 const MORE_FOR_EACH_MISSING: usize = 4;
