@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tahoe_crypto::{RsaError, RsaPrivateKey};
 use tahoe_tasks::CpuPool;
@@ -16,7 +16,7 @@ use tahoe_tasks::CpuPool;
 const NICENESS: i32 = 19;
 /// Threads that make keys.
 const MAKERS: usize = 2;
-/// They make them when no other work was begun for so long. Beside other work one of them does, and only when half of
+/// They make them when no other work was done for so long. Beside other work one of them does, and only when half of
 /// the stock is used up: even at the lowest priority it slows that down (docs/performance.md).
 const REST: Duration = Duration::from_millis(10);
 /// How many more keys are kept for each that was asked for when none was ready.
@@ -48,14 +48,12 @@ struct Shared {
     cpu: CpuPool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Stock {
     keys: VecDeque<RsaPrivateKey>,
     wanted: usize,
     /// Keys that are being made.
     coming: usize,
-    /// How much work had been begun on the pool, and since when it was that much and none was under way.
-    idle: (u64, Instant),
     closed: bool,
 }
 
@@ -133,14 +131,9 @@ impl Stock {
         self.keys.len() + self.coming >= self.wanted
     }
 
-    /// Whether it's time to make keys.
-    fn is_time(&mut self, cpu: &CpuPool) -> bool {
-        let (begun, running) = cpu.activity();
-        if begun != self.idle.0 || running > 0 {
-            self.idle = (begun, Instant::now());
-        }
-        let are_few = self.coming == 0 && self.keys.len() <= self.wanted / 2;
-        are_few || self.idle.1.elapsed() >= REST
+    /// Whether a key is to be made even beside other work.
+    fn is_low(&self) -> bool {
+        self.coming == 0 && self.keys.len() <= self.wanted / 2
     }
 }
 
@@ -149,9 +142,7 @@ impl Shared {
         let stock = Stock {
             wanted: wanted.at_first.max(unused.len()).min(wanted.most),
             keys: unused.into(),
-            coming: 0,
-            idle: (0, Instant::now()),
-            closed: false,
+            ..Stock::default()
         };
         Self {
             stock: Mutex::new(stock),
@@ -195,7 +186,7 @@ impl Shared {
             if stock.closed {
                 return false;
             }
-            if stock.is_time(&self.cpu) {
+            if stock.is_low() || self.cpu.idle_for() >= REST {
                 stock.coming += 1;
                 return true;
             }
@@ -210,6 +201,11 @@ impl Shared {
 mod tests {
     use super::*;
     use std::num::NonZeroUsize;
+    use std::time::Instant;
+
+    fn started(cpu: &CpuPool, at_first: usize, most: usize) -> RsaKeyPool {
+        RsaKeyPool::start(cpu, ReadyKeys { at_first, most }, Vec::new()).unwrap()
+    }
 
     /// Waits until the stock is as large as this.
     async fn filled(pool: &RsaKeyPool, wanted: usize) {
@@ -223,11 +219,7 @@ mod tests {
     #[tokio::test]
     async fn the_stock_grows_with_need_and_its_keys_are_different() {
         let cpu = CpuPool::new(NonZeroUsize::MIN);
-        let wanted = ReadyKeys {
-            at_first: 2,
-            most: 5,
-        };
-        let pool = RsaKeyPool::start(&cpu, wanted, Vec::new()).unwrap();
+        let pool = started(&cpu, 2, 5);
         filled(&pool, 2).await;
         let first = pool.take().await.unwrap();
         let second = pool.take().await.unwrap();
@@ -253,11 +245,7 @@ mod tests {
     #[tokio::test]
     async fn beside_other_work_keys_are_made_only_when_few_are_left() {
         let cpu = CpuPool::new(NonZeroUsize::MIN);
-        let wanted = ReadyKeys {
-            at_first: 8,
-            most: 8,
-        };
-        let pool = RsaKeyPool::start(&cpu, wanted, Vec::new()).unwrap();
+        let pool = started(&cpu, 8, 8);
         filled(&pool, 8).await;
         let (finish, finished) = std::sync::mpsc::channel::<()>();
         let work = cpu.start(move || finished.recv()).await;

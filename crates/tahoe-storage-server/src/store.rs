@@ -69,12 +69,16 @@ impl DiskStore {
         let opened = tokio::task::spawn_blocking(move || {
             Store::open(config, Arc::new(Disk::default()), true)
         });
-        Ok(Self {
-            store: Arc::new(joined(opened.await)?),
+        Ok(Self::over(joined(opened.await)?))
+    }
+
+    pub(crate) fn over(store: Store) -> Self {
+        Self {
+            store: Arc::new(store),
             reads: Arc::new(Semaphore::new(CONCURRENT_READS)),
             changes: Arc::new(Semaphore::new(CONCURRENT_CHANGES)),
             syncs: Arc::new(Semaphore::new(CONCURRENT_SYNCS)),
-        })
+        }
     }
 
     /// Aborts the uploads in progress, syncs everything and removes the journal.

@@ -1,8 +1,8 @@
 //! One bounded pool for hashing, ciphers, erasure code and the spool's file calls.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 pub struct CpuPool {
     slots: Arc<Semaphore>,
     threads: usize,
-    begun: Arc<AtomicU64>,
+    /// When the last piece of work ended, or the pool was made.
+    last_end: Arc<Mutex<Instant>>,
 }
 
 impl CpuPool {
@@ -23,14 +24,17 @@ impl CpuPool {
         Self {
             slots: Arc::new(Semaphore::new(threads)),
             threads,
-            begun: Arc::default(),
+            last_end: Arc::new(Mutex::new(Instant::now())),
         }
     }
 
-    /// How many pieces of work were begun since the pool was made, and how many of them run now.
-    pub fn activity(&self) -> (u64, usize) {
-        let running = self.threads.saturating_sub(self.slots.available_permits());
-        (self.begun.load(Ordering::Relaxed), running)
+    /// For how long nothing has run; zero while something does.
+    pub fn idle_for(&self) -> Duration {
+        if self.slots.available_permits() < self.threads {
+            return Duration::ZERO;
+        }
+        let last_end = self.last_end.lock();
+        last_end.unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     /// How many pieces of work may run at once.
@@ -51,9 +55,10 @@ impl CpuPool {
     ) -> Running<T> {
         let slot = Arc::clone(&self.slots).acquire_owned().await;
         let slot = slot.expect("the semaphore is never closed");
-        self.begun.fetch_add(1, Ordering::Relaxed);
+        let last_end = Arc::clone(&self.last_end);
         Running(tokio::task::spawn_blocking(move || {
             let result = work();
+            *last_end.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
             drop(slot);
             result
         }))
@@ -98,7 +103,22 @@ mod tests {
         });
         let results = futures_util::future::join_all(work).await;
         assert_eq!(results, (0..20).collect::<Vec<_>>());
-        assert_eq!(pool.activity(), (20, 0));
         assert!((1..=2).contains(&most.load(Ordering::SeqCst)));
+    }
+
+    #[tokio::test]
+    async fn a_pool_is_idle_from_the_end_of_its_work_on() {
+        const PAUSE: Duration = Duration::from_millis(5);
+        let pool = CpuPool::new(NonZeroUsize::new(2).unwrap());
+        std::thread::sleep(PAUSE);
+        assert!(pool.idle_for() >= PAUSE);
+        let (finish, finished) = std::sync::mpsc::channel::<()>();
+        let work = pool.start(move || finished.recv()).await;
+        std::thread::sleep(PAUSE);
+        assert_eq!(pool.idle_for(), Duration::ZERO);
+        let end = Instant::now();
+        finish.send(()).unwrap();
+        work.result().await.unwrap();
+        assert!(pool.idle_for() <= end.elapsed());
     }
 }

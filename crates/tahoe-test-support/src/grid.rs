@@ -84,6 +84,16 @@ impl Grid {
         }
     }
 
+    /// Lets servers and gateways speak Foolscap and no HTTPS, once they are started.
+    pub fn force_foolscap(&self) {
+        for server in &self.servers {
+            server.set("storage", "force_foolscap", "true");
+        }
+        for gateway in &self.gateways {
+            gateway.set("client", "force_foolscap", "true");
+        }
+    }
+
     /// Starts all servers and waits until they serve.
     pub fn start_servers(&mut self) {
         start_all(&mut self.servers);

@@ -42,6 +42,9 @@ impl Response {
     }
 }
 
+/// How much of a body is read or written at a time, in bytes.
+const PIECE: usize = 256 << 10;
+
 /// A request to send.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -121,7 +124,7 @@ impl<'a> Request<'a> {
         head.push_str("\r\n");
         stream.write_all(head.as_bytes())?;
         // A server may answer, with an error, before it has read everything.
-        let mut body = BufReader::with_capacity(256 * 1024, body.take(length));
+        let mut body = BufReader::with_capacity(PIECE, body.take(length));
         let sent = io::copy(&mut body, &mut stream);
         let answered = read_response(&stream, self.method == "HEAD", sink);
         match (sent, answered) {
@@ -136,7 +139,7 @@ fn read_response(
     without_body: bool,
     sink: &mut dyn FnMut(&[u8]),
 ) -> io::Result<Response> {
-    let mut reader = BufReader::with_capacity(256 * 1024, stream);
+    let mut reader = BufReader::with_capacity(PIECE, stream);
     let (first, headers) = read_head(&mut reader)?;
     let status = first.split(' ').nth(1).and_then(|word| word.parse().ok());
     let mut response = Response {
@@ -201,7 +204,7 @@ fn read_line(reader: &mut impl io::BufRead) -> io::Result<String> {
 /// Hands on `length` bytes, or all there are; returns whether there were so many.
 fn copy(reader: &mut impl Read, length: u64, sink: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
     let mut left = length;
-    let mut buffer = vec![0; 256 * 1024];
+    let mut buffer = vec![0; PIECE];
     while left > 0 {
         let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let count = reader.read(&mut buffer[..most])?;

@@ -33,10 +33,7 @@ struct Rates {
 fn start(program: &Program, over_foolscap: bool) -> Grid {
     let mut grid = Grid::create(&[program; 5], &[program], ENCODING);
     if over_foolscap {
-        for server in &grid.servers {
-            server.set("storage", "force_foolscap", "true");
-        }
-        grid.gateway(0).set("client", "force_foolscap", "true");
+        grid.force_foolscap();
     }
     grid.start_servers();
     grid.start_gateways();

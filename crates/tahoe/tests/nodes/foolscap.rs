@@ -32,10 +32,7 @@ fn force_clients(grid: &Grid) {
 #[test]
 fn files_go_over_foolscap_alone() {
     let mut grid = Grid::create(&[&ours(), &python()], &[&ours(), &python()], ENCODING);
-    for server in &grid.servers {
-        server.set("storage", "force_foolscap", "true");
-    }
-    force_clients(&grid);
+    grid.force_foolscap();
     grid.start_servers();
     grid.start_gateways();
     exchange(&grid);
